@@ -1,0 +1,195 @@
+"""Claims: the claims tables as lazy Ibis tables, with what is known of their origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import pyarrow as pa
+
+from riskstd.errors import ClaimsError
+from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from ibis.backends import BaseBackend
+
+MANIFEST = "claims.json"
+KEY_FILE = Path("private") / "person_keys.parquet"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims tables of one delivery, lazily.
+
+    Attributes
+    ----------
+    people, enrollment, inpatient_claims, stays, outpatient_lines, professional_lines, diagnoses, procedures : ibis table
+        The tables declared in `riskstd.tables`, by attribute.
+    layout : str
+        Layout that they were read from.
+    absent : frozenset of str
+        Columns that the layout does not have, as `table.column`; they are null throughout.
+    statements : tuple of str
+        What the layout cannot tell, in sentences for the reports.
+    counts : dict
+        Rows read, set aside and why, by file and in all.
+    """
+
+    connection: BaseBackend = field(repr=False)
+    tables: Mapping[str, ir.Table] = field(repr=False)
+    person_keys: ir.Table | None = field(default=None, repr=False)
+    layout: str = "tables"
+    absent: frozenset[str] = frozenset()
+    statements: tuple[str, ...] = ()
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def __getattr__(self, name: str) -> ir.Table:
+        tables = self.__dict__.get("tables", {})
+        if name in tables:
+            return tables[name]
+        raise AttributeError(f"Claims has no table {name!r}")
+
+    def has(self, table: str, column: str) -> bool:
+        """Tell whether the layout has a column at all."""
+        return f"{table}.{column}" not in self.absent
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Mapping[str, Any],
+        *,
+        person_ids: Mapping[int, str] | None = None,
+        absent: Iterable[str] = (),
+        connection: BaseBackend | None = None,
+    ) -> Claims:
+        """Make claims from frames or Arrow tables in memory; tables left out are empty.
+
+        Parameters
+        ----------
+        frames : mapping of str to pandas.DataFrame, pyarrow.Table or list of dict
+            Claims tables by name, with the declared columns (missing nullable columns are null).
+        person_ids : mapping of int to str, optional
+            Identifiers of the source by person key; else the key as text.
+        absent : iterable of str
+            Columns that the source does not have, as `table.column`.
+        connection : ibis backend, optional
+            Where to keep them; a new DuckDB in memory if left out.
+
+        Returns
+        -------
+        Claims
+
+        Raises
+        ------
+        ClaimsError
+            When a table has no such name, or a required column is missing.
+
+        Examples
+        --------
+        >>> claims = Claims.from_frames({"people": [{"person_key": 1}]})
+        >>> int(claims.people.count().execute())
+        1
+        """
+        con = connection if connection is not None else ibis.duckdb.connect()
+        unknown = set(frames) - {table.name for table in CLAIMS_TABLES}
+        if unknown:
+            raise ClaimsError(
+                f"no claims table is called {', '.join(sorted(unknown))}",
+                expected=", ".join(table.name for table in CLAIMS_TABLES),
+            )
+        tables = {
+            table.name: con.create_table(table.name, as_arrow(frames.get(table.name), table))
+            for table in CLAIMS_TABLES
+        }
+        keys = _person_keys(tables["people"], person_ids)
+        return cls(
+            con,
+            tables,
+            con.create_table(PERSON_KEYS.name, keys),
+            absent=frozenset(absent),
+        )
+
+    @classmethod
+    def from_folder(cls, folder: Path, connection: BaseBackend | None = None) -> Claims:
+        """Open claims tables that a reader wrote.
+
+        Raises
+        ------
+        ClaimsError
+            When the folder does not hold complete claims tables.
+        """
+        manifest = Path(folder) / MANIFEST
+        if not manifest.is_file():
+            raise ClaimsError(
+                f"{folder} holds no {MANIFEST}: not a folder of claims tables, or not written to the end",
+                hint="run riskstd.read_claims on the claim files again",
+            )
+        about = json.loads(manifest.read_text("utf-8"))
+        con = connection if connection is not None else ibis.duckdb.connect()
+        tables = {t.name: con.read_parquet(Path(folder) / f"{t.name}.parquet", t.name) for t in CLAIMS_TABLES}
+        for table in CLAIMS_TABLES:
+            table.require_names(tables[table.name].columns)
+        keys_file = Path(folder) / KEY_FILE
+        keys = con.read_parquet(keys_file, PERSON_KEYS.name) if keys_file.is_file() else None
+        return cls(
+            con,
+            tables,
+            keys,
+            layout=about["layout"],
+            absent=frozenset(about["absent"]),
+            statements=tuple(about["statements"]),
+            counts=about["counts"],
+            folder=Path(folder),
+        )
+
+
+def as_arrow(rows: Any, table: Table) -> pa.Table:
+    """Return rows as an Arrow table with exactly the declared columns and types.
+
+    Raises
+    ------
+    ClaimsError
+        When a required column is missing, or a value does not fit its type.
+    """
+    if rows is None:
+        return table.empty()
+    source = _to_arrow(rows)
+    missing = [c.name for c in table.columns if c.required and c.name not in source.column_names]
+    if missing and source.num_rows:
+        raise ClaimsError(
+            f"table `{table.name}` lacks {len(missing)} required column(s): {', '.join(missing)}",
+            expected=", ".join(table.names),
+        )
+    arrays = []
+    for schema_field in table.arrow_schema():
+        if schema_field.name in source.column_names:
+            try:
+                arrays.append(source[schema_field.name].cast(schema_field.type))
+            except pa.ArrowInvalid:
+                raise ClaimsError(
+                    f"table `{table.name}`, column `{schema_field.name}`: values that do not fit the type",
+                    expected=str(schema_field.type),
+                ) from None
+        else:
+            arrays.append(pa.nulls(source.num_rows, schema_field.type))
+    return pa.Table.from_arrays(arrays, schema=table.arrow_schema())
+
+
+def _to_arrow(rows: Any) -> pa.Table:
+    if isinstance(rows, pa.Table):
+        return rows
+    if isinstance(rows, list):
+        return pa.Table.from_pylist(rows)
+    return pa.Table.from_pandas(rows, preserve_index=False)
+
+
+def _person_keys(people: ir.Table, person_ids: Mapping[int, str] | None) -> pa.Table:
+    keys = people.person_key.name("person_key").as_table().order_by("person_key").to_pyarrow()["person_key"]
+    names = [str((person_ids or {}).get(key, key)) for key in keys.to_pylist()]
+    return pa.Table.from_arrays([keys, pa.array(names, pa.string())], schema=PERSON_KEYS.arrow_schema())

@@ -1,0 +1,109 @@
+"""The plain logistic model without facilities: start of every fit, and its limit at tau = 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from riskstd.model.cells import Cells, FloatArray, weighted_gram
+from riskstd.model.curvature import solve_positive, total
+from riskstd.model.modes import Modes, bounded_exp, find_modes
+
+MAX_POOLED_STEPS = 60
+POOLED_DECREMENT = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class PooledFit:
+    """Coefficients of the standardised columns, information matrix, modes of zero.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (n_coefficients,)
+    information : ndarray, shape (n_coefficients, n_coefficients)
+    at : Modes
+        Moments with every facility effect at 0.
+    converged : bool
+    n_steps : int
+    """
+
+    beta: FloatArray
+    information: FloatArray
+    at: Modes
+    converged: bool
+    n_steps: int
+
+
+def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
+    """Fit the logistic model without facility effects by Newton steps.
+
+    Parameters
+    ----------
+    cells : Cells
+    multiplicity : ndarray, shape (n_facilities,)
+        How often each facility counts.
+
+    Returns
+    -------
+    PooledFit or None
+        None when there are no events, only events, or the information is singular.
+    """
+    per_cell = multiplicity[cells.facility]
+    n = cells.at_patterns(cells.n * per_cell)
+    events = total(multiplicity, cells.event_rows)
+    n_events, n_cases = events[0], n.sum()
+    if not 0 < n_events < n_cases:
+        return None
+    beta = np.zeros(cells.n_coefficients)
+    beta[0] = np.log(n_events / (n_cases - n_events))
+    value = -np.inf
+    converged, step, step_count = False, beta * 0.0, 0
+    information = np.empty(0)
+    for step_count in range(MAX_POOLED_STEPS):
+        odds = bounded_exp(cells.linear_predictor(beta))
+        new_value = events @ beta - np.sum(n * np.log1p(odds))
+        if new_value < value - 1e-9 * abs(value) and np.max(np.abs(step)) > 1e-8:
+            step = 0.5 * step
+            beta = beta - step
+            continue
+        value = new_value
+        p = odds / (1.0 + odds)
+        information = weighted_gram(cells.X, n * p / (1.0 + odds))
+        score = events - np.einsum("k,kq->q", n * p, cells.X)
+        solution = solve_positive(information, score)
+        if solution is None:
+            return None
+        if np.sqrt(max(score @ solution, 0.0)) < POOLED_DECREMENT:
+            converged = True
+            break
+        step = solution
+        beta = beta + step
+    at = find_modes(cells, cells.linear_predictor(beta), 0.0, np.zeros(cells.n_facilities))
+    return PooledFit(beta, information, at, converged, step_count)
+
+
+def excess_spread(cells: Cells, pooled: PooledFit, multiplicity: FloatArray, reml: bool) -> FloatArray:
+    """Spread of the facility score residuals over the spread by chance, per facility.
+
+    S_j^2 - W_j, S_j the score residual and W_j the sum of p(1-p); half its sum is the slope
+    of the log-likelihood in tau^2 at 0. With `reml`, a_j' V a_j is added for the estimated beta.
+
+    Returns
+    -------
+    ndarray, shape (n_facilities,)
+    """
+    residual = cells.events - cells.facility_sum(cells.n * pooled.at.p)
+    spread = residual**2 - pooled.at.sum_w
+    if reml:
+        a = cells.facility_sum_rows(pooled.at.w)
+        spread = spread + np.sum(a * np.linalg.solve(pooled.information, a.T).T, axis=1)
+    return spread
+
+
+def starting_tau(pooled: PooledFit, spread: FloatArray, multiplicity: FloatArray) -> float:
+    """Moment estimate of tau from the excess spread; 0 when the estimate is on the boundary."""
+    excess = float(np.sum(multiplicity * spread))
+    if excess <= 0:
+        return 0.0
+    return float(np.sqrt(max(excess / np.sum(multiplicity * pooled.at.sum_w**2), 0.01)))
