@@ -91,6 +91,17 @@ class Cells:
         """Whether several cells share a row of `X`."""
         return len(self.X) != len(self.pattern)
 
+    def back_transform(self) -> FloatArray:
+        """Matrix from coefficients of the standardised columns to those of the original ones."""
+        out = np.diag(np.append(1.0, 1.0 / self.scale))
+        out[0, 1:] = -self.center / self.scale
+        return out
+
+    def raw_coefficients(self, beta: FloatArray) -> FloatArray:
+        """Intercept and coefficients of the original columns, shape (n_coefficients,)."""
+        raw = beta[1:] / self.scale
+        return np.append(beta[0] - np.sum(raw * self.center), raw)
+
     def at_cells(self, per_pattern: FloatArray) -> FloatArray:
         """Copy a value per pattern to its cells."""
         return per_pattern[self.pattern] if self.has_pattern_table else per_pattern
