@@ -12,7 +12,8 @@ import ibis
 import pyarrow as pa
 
 from riskstd.errors import ClaimsError
-from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
+from riskstd.claims.stays import join_stays, summarize_stays
+from riskstd.tables import CLAIMS_TABLES, INPATIENT_CLAIMS, PERSON_KEYS, STAYS, Table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -93,10 +94,11 @@ class Claims:
         Examples
         --------
         >>> claims = Claims.from_frames({"people": [{"person_key": 1}]})
-        >>> int(claims.people.count().execute())
+        >>> int(claims.people.count().to_pyarrow().as_py())
         1
         """
         con = connection if connection is not None else ibis.duckdb.connect()
+        frames = with_stays(frames)
         unknown = set(frames) - {table.name for table in CLAIMS_TABLES}
         if unknown:
             raise ClaimsError(
@@ -147,6 +149,25 @@ class Claims:
             counts=about["counts"],
             folder=Path(folder),
         )
+
+
+def with_stays(frames: Mapping[str, Any]) -> dict[str, Any]:
+    """Number the stays of inpatient claims that come without `stay_id`, and add the table of stays."""
+    given = frames.get(INPATIENT_CLAIMS.name)
+    if given is None:
+        return dict(frames)
+    source = _to_arrow(given)
+    if source.num_rows and "stay_id" in source.column_names and not source["stay_id"].null_count:
+        return dict(frames)
+    plain = source.drop_columns(["stay_id"]) if "stay_id" in source.column_names else source
+    unnumbered = Table("inpatient_claims", "", tuple(c for c in INPATIENT_CLAIMS.columns if c.name != "stay_id"), ())
+    con = ibis.duckdb.connect()
+    numbered = join_stays(con.create_table("unnumbered", as_arrow(plain, unnumbered))).cache()
+    return {
+        **frames,
+        INPATIENT_CLAIMS.name: numbered.order_by(INPATIENT_CLAIMS.sorted_by).to_pyarrow(),
+        STAYS.name: summarize_stays(numbered).order_by(STAYS.sorted_by).to_pyarrow(),
+    }
 
 
 def as_arrow(rows: Any, table: Table) -> pa.Table:

@@ -12,6 +12,7 @@ from riskstd.tables.claims import (
     PROFESSIONAL_LINES,
     STAYS,
 )
+from riskstd.tables.lazy import count_rows, to_frame
 from riskstd.tables.results import (
     ATTRITION,
     EXCLUDED_PROCEDURES,
@@ -44,4 +45,6 @@ __all__ = [
     "Column",
     "ColumnType",
     "Table",
+    "count_rows",
+    "to_frame",
 ]

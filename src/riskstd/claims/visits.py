@@ -1,0 +1,169 @@
+"""Hospital visits: ED visits, observation stays and inpatient stays, by the codes of a definition."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import ibis
+
+from riskstd.codes import CodeSet
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from riskstd.claims.claims import Claims
+    from riskstd.spec import Measure
+    from riskstd.spec.clauses import InpatientVisit, VisitCodes
+
+VISIT_COLUMNS = (
+    "person_key",
+    "visit_type",
+    "route",
+    "start_date",
+    "end_date",
+    "claim_id",
+    "stay_id",
+    "facility_visited",
+    "principal_diagnosis",
+    "ed_line",
+)
+
+
+def find_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
+    """List every hospital visit of some people, whatever its day.
+
+    Parameters
+    ----------
+    claims : Claims
+        Claims tables.
+    measure : Measure
+        Its outcome clauses name the codes.
+    people : ibis table
+        `person_key` of the people to look at.
+
+    Returns
+    -------
+    ibis table
+        One row per visit with `VISIT_COLUMNS`; `route` is the kind of claim that showed it.
+
+    Notes
+    -----
+    ASCQR manual v14.0, numerator statements (p. 1-15, 1-24, 1-28, 1-32); docs/measure-logic.md, section 3.
+    """
+    parts = [_line_visits(claims, clause, people) for clause in measure.visit_codes]
+    lines = [part for part in parts if part is not None]
+    stays = _stay_visits(claims, measure, people)
+    return reduce(lambda a, b: a.union(b), [*lines, stays]).distinct()
+
+
+def inpatient_claims_of_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
+    """Keep the inpatient claims of acute and critical-access hospitals, as far as the layout can tell."""
+    clause = measure.definition.outcome.inpatient
+    kept = claims.inpatient_claims.semi_join(people, "person_key")
+    return kept.filter(_acute_hospital(claims, kept, clause), _inpatient_bill(claims, kept, clause))
+
+
+def _acute_hospital(claims: Claims, table: ir.Table, clause: InpatientVisit) -> ir.BooleanValue:
+    if not claims.has("inpatient_claims", "provider_ccn"):
+        return ibis.literal(True)
+    ccn = table.provider_ccn
+    acute = ccn.substr(2, 1).isin(clause.ccn_third) | ccn.substr(2, 2).isin(clause.ccn_third_fourth)
+    return acute.fill_null(False)
+
+
+def _inpatient_bill(claims: Claims, table: ir.Table, clause: InpatientVisit) -> ir.BooleanValue:
+    if not claims.has("inpatient_claims", "bill_type"):
+        return ibis.literal(True)
+    return table.bill_type.substr(0, 2).isin(clause.bill_types).fill_null(False)
+
+
+def _line_visits(claims: Claims, clause: VisitCodes, people: ir.Table) -> ir.Table | None:
+    table = f"{clause.claims}_lines"
+    lines = claims.tables[table].semi_join(people, "person_key")
+    column = lines.revenue_code if clause.code_system == "revenue" else lines.hcpcs
+    lines = lines.filter(column.isin(sorted(CodeSet.of(clause.codes).exact)))
+    if clause.valid_to is not None:
+        lines = lines.filter(lines.line_date <= ibis.literal(clause.valid_to))
+    if clause.bill_types and claims.has(table, "bill_type"):
+        lines = lines.filter(lines.bill_type.substr(0, 2).isin(clause.bill_types))
+    facility = (
+        ibis.coalesce(lines.provider_ccn, lines.facility_npi)
+        if clause.claims == "outpatient"
+        else ibis.null("string")
+    )
+    days = lines.mutate(facility_visited=facility)
+    days = days.group_by(["person_key", "claim_id", "line_date"]).aggregate(
+        facility_visited=days.facility_visited.min()
+    )
+    setting = claims.diagnoses.semi_join(people, "person_key")
+    principal = setting.filter(setting.role == "principal", setting.setting == clause.claims)
+    principal = principal.group_by(["person_key", "claim_id"]).aggregate(code=principal.code.min())
+    joined = days.left_join(principal, ["person_key", "claim_id"])
+    return joined.select(
+        person_key=joined.person_key,
+        visit_type=ibis.literal(clause.type),
+        route=ibis.literal(clause.claims),
+        start_date=joined.line_date,
+        end_date=joined.line_date,
+        claim_id=joined.claim_id,
+        stay_id=ibis.null("int64"),
+        facility_visited=joined.facility_visited,
+        principal_diagnosis=joined.code,
+        ed_line=ibis.literal(False),
+    )
+
+
+def _stay_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
+    made = inpatient_claims_of_visits(claims, measure, people)
+    made = made.mutate(
+        end=ibis.coalesce(made.discharge_date, made.thru_date, made.admission_date),
+        hospital=ibis.coalesce(made.provider_ccn, made.facility_npi),
+        usable=made.principal_diagnosis.notnull() & (made.principal_icd_version == 10).fill_null(False),
+        ed_line=_has_revenue_code(made, _ed_revenue_codes(measure)),
+    )
+    stay = ["person_key", "stay_id"]
+    within = ibis.window(group_by=stay)
+    made = made.mutate(start=made.admission_date.min().over(within))
+    made = made.mutate(first_with_principal=made.usable & (made.admission_date == made.start))
+    by_start = ibis.window(group_by=stay, order_by=[made.admission_date, made.end, made.claim_id])
+    by_last_day = ibis.window(
+        group_by=[*stay, "first_with_principal"],
+        order_by=[ibis.desc(made.thru_date, nulls_first=False), made.claim_id],
+    )
+    made = made.mutate(
+        rank=ibis.row_number().over(by_start), principal_rank=ibis.row_number().over(by_last_day)
+    )
+    at_first = made["rank"] == 0
+    decides = made.first_with_principal & (made.principal_rank == 0)
+    visits = made.group_by(stay).aggregate(
+        start_date=made.start.min(),
+        end_date=made.end.max(),
+        claim_id=made.claim_id.max(where=at_first),
+        facility_visited=made.hospital.max(where=at_first),
+        principal_diagnosis=made.principal_diagnosis.max(where=decides),
+        ed_line=made.ed_line.any(),
+    )
+    return visits.select(
+        person_key=visits.person_key,
+        visit_type=ibis.literal("inpatient"),
+        route=ibis.literal("inpatient"),
+        start_date=visits.start_date,
+        end_date=visits.end_date,
+        claim_id=visits.claim_id,
+        stay_id=visits.stay_id,
+        facility_visited=visits.facility_visited,
+        principal_diagnosis=visits.principal_diagnosis,
+        ed_line=visits.ed_line,
+    )
+
+
+def _ed_revenue_codes(measure: Measure) -> list[str]:
+    clause = measure.definition.outcome.ed_on_planned_stay
+    return sorted(CodeSet.of(clause.revenue_codes).exact) if clause is not None else []
+
+
+def _has_revenue_code(claims: ir.Table, codes: list[str]) -> ir.BooleanValue:
+    padded = ibis.literal(" ") + claims.revenue_codes.fill_null("") + ibis.literal(" ")
+    tests = [padded.contains(f" {code} ") for code in codes]
+    return reduce(lambda a, b: a | b, tests) if tests else ibis.literal(False)

@@ -1,0 +1,133 @@
+"""The planned admission algorithm: which inpatient stays are planned, and by which rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from riskstd.claims import Claims
+    from riskstd.spec import Measure
+
+_PROCEDURE_FLAGS = {"code": "string", "pa1": "boolean", "pa3": "boolean"}
+_DIAGNOSIS_FLAGS = {"principal_diagnosis": "string", "pa2": "boolean", "pa4": "boolean"}
+
+
+def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
+    """Decide for each stay whether the admission is planned.
+
+    Parameters
+    ----------
+    claims : Claims
+        Claims tables; the procedures of every claim of a stay are looked at.
+    measure : Measure
+        Names the version and the tables of the algorithm.
+    stays : ibis table
+        `person_key, stay_id, principal_diagnosis` (null when missing).
+
+    Returns
+    -------
+    ibis table
+        `person_key, stay_id, planned, planned_rule`.
+
+    Notes
+    -----
+    Planned admission algorithm 4.0: the principles are in ASCQR manual v14.0 (p. 1-16, 1-25, 1-29, 1-33);
+    docs/measure-logic.md, section 3.
+    """
+    keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
+    flagged = keys.left_join(_procedure_flags(claims, measure, keys), ["person_key", "stay_id"])
+    flagged = flagged.select("person_key", "stay_id", "principal_diagnosis", "pa1", "pa3")
+    flagged = flagged.left_join(_diagnosis_flags(measure, keys), "principal_diagnosis")
+    return flagged.select(
+        "person_key",
+        "stay_id",
+        **_decide(flagged, missing_is_planned=measure.options.get("missing_principal") == "planned"),
+    )
+
+
+def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]:
+    missing = stays.principal_diagnosis.isnull()
+    pa1, pa2 = stays.pa1.fill_null(False), stays.pa2.fill_null(False)
+    pa3, pa4 = stays.pa3.fill_null(False), stays.pa4.fill_null(False)
+    rule = ibis.cases(
+        (pa1, "PA1"),
+        (pa2, "PA2"),
+        (~pa3, "no_planned_procedure"),
+        (missing, "missing_principal_diagnosis"),
+        (pa4, "PA4"),
+        else_="PA3",
+    )
+    planned = pa1 | pa2 | (pa3 & ~pa4 & ~missing)
+    if missing_is_planned:
+        planned = planned | (pa3 & missing)
+    return {"planned": planned, "planned_rule": rule}
+
+
+def _procedure_flags(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
+    """Tell for each stay whether any procedure of any of its claims is in PA1 or PA3."""
+    of_stays = claims.inpatient_claims.semi_join(stays, ["person_key", "stay_id"])
+    done = of_stays.select("person_key", "stay_id", "claim_id").inner_join(
+        claims.procedures.select("person_key", "claim_id", "code"), ["person_key", "claim_id"]
+    )
+    done = done.select("person_key", "stay_id", "code").distinct().cache()
+    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")), schema=_PROCEDURE_FLAGS)
+    joined = done.inner_join(flags, "code")
+    return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
+
+
+def _diagnosis_flags(measure: Measure, stays: ir.Table) -> ir.Table:
+    codes = _distinct(stays.filter(stays.principal_diagnosis.notnull()), "principal_diagnosis")
+    return ibis.memtable(_flag_diagnoses(measure, codes), schema=_DIAGNOSIS_FLAGS)
+
+
+def _flag_procedures(measure: Measure, codes: list[str]) -> pa.Table:
+    clause = measure.definition.planned_admission
+    table = measure.table(clause.table)
+    categories = measure.table(clause.procedure_categories).category_map()
+    pa1 = table.planned_part("PA1", "procedure_category")
+    pa3 = table.planned_part("PA3", "procedure_category")
+    pa3_codes = table.planned_part("PA3", "procedure_code")
+    rows = []
+    for code in codes:
+        found = categories.categories(code)
+        rows.append(
+            {
+                "code": code,
+                "pa1": any(category in pa1 for category in found),
+                "pa3": code in pa3_codes or any(category in pa3 for category in found),
+            }
+        )
+    return pa.Table.from_pylist(
+        rows, pa.schema([("code", pa.string()), ("pa1", pa.bool_()), ("pa3", pa.bool_())])
+    )
+
+
+def _flag_diagnoses(measure: Measure, codes: list[str]) -> pa.Table:
+    clause = measure.definition.planned_admission
+    table = measure.table(clause.table)
+    categories = measure.table(clause.diagnosis_categories).category_map()
+    pa2 = table.planned_part("PA2", "diagnosis_category")
+    pa4 = table.planned_part("PA4", "diagnosis_category")
+    pa4_codes = table.planned_part("PA4", "diagnosis_code")
+    rows = []
+    for code in codes:
+        found = categories.categories(code)
+        rows.append(
+            {
+                "principal_diagnosis": code,
+                "pa2": any(category in pa2 for category in found),
+                "pa4": code in pa4_codes or any(category in pa4 for category in found),
+            }
+        )
+    return pa.Table.from_pylist(
+        rows, pa.schema([("principal_diagnosis", pa.string()), ("pa2", pa.bool_()), ("pa4", pa.bool_())])
+    )
+
+
+def _distinct(table: ir.Table, column: str) -> list[str]:
+    return sorted(table.select(column).distinct().to_pyarrow()[column].to_pylist())

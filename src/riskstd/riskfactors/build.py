@@ -1,0 +1,204 @@
+"""The risk-factor table: one row per index procedure, one column per term of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import ibis
+import pyarrow as pa
+
+from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses, unmapped
+from riskstd.spec.clauses import (
+    AgeBands,
+    ConditionCategory,
+    DiagnosisCode,
+    Factor,
+    Interaction,
+    ProcedureCount,
+    ProcedureType,
+    SameDayCode,
+    WorkRvu,
+    YearsOver,
+)
+from riskstd.spec.definition import columns_of
+from riskstd.tables import to_frame
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from riskstd.claims import Claims
+    from riskstd.spec import Measure
+
+
+class HasProceduresAndLines(Protocol):
+    """A cohort: lazy tables of index procedures and of the facility lines."""
+
+    @property
+    def table(self) -> ir.Table: ...  # noqa: D102
+
+    @property
+    def facility_lines(self) -> ir.Table: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class RiskFactors:
+    """Risk factors of the index procedures.
+
+    Attributes
+    ----------
+    lazy_table : ibis table
+        `procedure_id` and the columns of `Measure.factor_columns`, unordered.
+    unmapped_table : ibis table
+        `code, procedures`: diagnosis codes that no condition-category map holds.
+    """
+
+    lazy_table: ir.Table = field(repr=False)
+    unmapped_table: ir.Table = field(repr=False)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per index procedure, ordered by `procedure_id`."""
+        return to_frame(self.lazy_table.order_by("procedure_id"))
+
+    @cached_property
+    def unmapped_codes(self) -> pd.DataFrame:
+        """Codes without a condition category with the number of procedures, most frequent first."""
+        return to_frame(self.unmapped_table.order_by([ibis.desc("procedures"), "code"]))
+
+
+def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: Measure) -> RiskFactors:
+    """Build the risk factors of every index procedure.
+
+    Parameters
+    ----------
+    claims : Claims
+        Claims tables.
+    cohort : Cohort
+        Index procedures and facility lines.
+    measure : Measure
+        Definition under its options.
+
+    Returns
+    -------
+    RiskFactors
+        Columns named as in the definition, in its order.
+
+    Notes
+    -----
+    ASCQR manual v14.0, p. 1-17, 1-26, 1-30, 1-34; docs/measure-logic.md, section 4.
+    """
+    procedures = cohort.table
+    diagnoses = relevant_diagnoses(claims, measure, procedures).cache()
+    maps = ConditionMaps.of(measure)
+    codes = sorted(diagnoses.select("code").distinct().to_pyarrow()["code"].to_pylist())
+    wide = procedures.select(
+        "procedure_id", "person_key", "procedure_date", "age_years", "work_rvu", "qualifying_procedures", "index_code"
+    )
+    wide = _add_conditions(wide, diagnoses, factor_hits(codes, measure, maps), measure)
+    wide = _add_same_day_codes(wide, cohort.facility_lines, measure)
+    wide = wide.mutate(**_simple_columns(wide, measure))
+    wide = wide.mutate(**_interactions(wide, measure))
+    table = wide.select("procedure_id", *measure.factor_columns).cache()
+    return RiskFactors(table, unmapped(diagnoses, codes, maps))
+
+
+def _add_conditions(wide: ir.Table, diagnoses: ir.Table, hits: pa.Table, measure: Measure) -> ir.Table:
+    names = [f.name for f in measure.factors if isinstance(f, ConditionCategory | DiagnosisCode)]
+    joined = diagnoses.inner_join(ibis.memtable(hits), "code")
+    counts = joined.filter(joined.in_history | joined.index_day_counts)
+    flags = counts.group_by("procedure_id").aggregate(
+        **{name: (counts.factor == name).any() for name in names}
+    )
+    together = wide.left_join(flags, "procedure_id")
+    return together.select(
+        *wide.columns, **{name: together[name].fill_null(False).cast("int32") for name in names}
+    )
+
+
+def _add_same_day_codes(wide: ir.Table, lines: ir.Table, measure: Measure) -> ir.Table:
+    for factor in measure.factors:
+        if isinstance(factor, SameDayCode):
+            days = _days_with_code(lines, measure, factor)
+            marked = wide.left_join(
+                days, [wide.person_key == days.line_person, wide.procedure_date == days.line_date]
+            )
+            wide = marked.select(
+                *wide.columns, **{factor.name: marked.line_person.notnull().cast("int32")}
+            )
+    return wide
+
+
+def _days_with_code(lines: ir.Table, measure: Measure, factor: SameDayCode) -> ir.Table:
+    listed = measure.table(factor.table)
+    found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
+    rows = sorted(
+        (row["hcpcs"], row["year"])
+        for row in found
+        if row["hcpcs"] in listed.codes(factor.role, year=row["year"])
+    )
+    wanted = ibis.memtable(
+        pa.table(
+            {
+                "hcpcs": pa.array([code for code, _ in rows], pa.string()),
+                "year": pa.array([year for _, year in rows], pa.int32()),
+            }
+        )
+    )
+    kept = lines.semi_join(wanted, ["hcpcs", "year"])
+    return kept.select("line_date", line_person="person_key").distinct()
+
+
+def _simple_columns(wide: ir.Table, measure: Measure) -> dict[str, ir.Value]:
+    columns: dict[str, ir.Value] = {}
+    for factor in measure.factors:
+        columns.update(_columns(wide, factor, measure))
+    return columns
+
+
+def _columns(wide: ir.Table, factor: Factor, measure: Measure) -> dict[str, ir.Value]:
+    match factor:
+        case YearsOver():
+            return {factor.name: (wide.age_years - factor.start_years).cast("int32")}
+        case WorkRvu():
+            return {factor.name: wide.work_rvu.cast("float64")}
+        case AgeBands():
+            return _bands(wide.age_years, factor)
+        case ProcedureCount():
+            return _bands(wide.qualifying_procedures, factor)
+        case ProcedureType():
+            return _types(wide.index_code, factor, measure)
+        case _:
+            return {}
+
+
+def _bands(value: ir.IntegerValue, factor: AgeBands | ProcedureCount) -> dict[str, ir.Value]:
+    lows = factor.lower_bounds[1:]
+    highs: list[int | None] = [*(low - 1 for low in lows[1:]), None]
+    return {
+        name: ((value >= low) if high is None else value.between(low, high)).cast("int32")
+        for name, low, high in zip(columns_of(factor), lows, highs, strict=True)
+    }
+
+
+def _types(code: ir.StringValue, factor: ProcedureType, measure: Measure) -> dict[str, ir.Value]:
+    table = measure.table(factor.table)
+    kinds = [kind for kind in factor.types if kind != factor.reference]
+    return {
+        f"{factor.name}_{kind}": code.isin(sorted(table.codes(kind).exact)).fill_null(False).cast("int32")
+        for kind in kinds
+    }
+
+
+def _interactions(wide: ir.Table, measure: Measure) -> dict[str, ir.Value]:
+    columns: dict[str, list[str]] = {f.name: columns_of(f) for f in measure.factors}
+    products: dict[str, ir.Value] = {}
+    for factor in measure.factors:
+        if isinstance(factor, Interaction):
+            first, second = factor.factors
+            for a in columns[first]:
+                for b in columns[second]:
+                    products[f"{a}_x_{b}"] = wide[a] * wide[b]
+    return products
