@@ -246,6 +246,7 @@ class FactorBase(Clause):
     label: str
     values_source: str = ""
     values_origin: Origin | None = None
+    values_grade: Grade | None = None
 
 
 class AgeBands(FactorBase):
