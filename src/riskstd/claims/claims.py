@@ -134,11 +134,11 @@ class Claims:
             )
         about = json.loads(manifest.read_text("utf-8"))
         con = connection if connection is not None else ibis.duckdb.connect()
-        tables = {t.name: con.read_parquet(Path(folder) / f"{t.name}.parquet", t.name) for t in CLAIMS_TABLES}
+        tables = {t.name: con.read_parquet(Path(folder) / f"{t.name}.parquet", table_name=t.name) for t in CLAIMS_TABLES}
         for table in CLAIMS_TABLES:
             table.require_names(tables[table.name].columns)
         keys_file = Path(folder) / KEY_FILE
-        keys = con.read_parquet(keys_file, PERSON_KEYS.name) if keys_file.is_file() else None
+        keys = con.read_parquet(keys_file, table_name=PERSON_KEYS.name) if keys_file.is_file() else None
         return cls(
             con,
             tables,

@@ -1,0 +1,98 @@
+"""What was read, kept and set aside, in numbers without names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from riskstd.claims.staging import count_rows_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from riskstd.claims.files import Delivery
+
+_KEPT = {
+    "people": "people",
+    "enrollment": "enrollment",
+    "inpatient_claims": "inpatient_numbered",
+    "stays": "stays",
+    "outpatient_lines": "outpatient_lines",
+    "professional_lines": "professional_lines",
+    "diagnoses": "diagnoses",
+    "procedures": "procedures",
+}
+
+
+def count_reading(
+    con: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    rows_read: dict[str, int],
+    unreadable_dates: dict[str, int],
+) -> dict[str, Any]:
+    """Count rows by file, rows kept by table, and rows set aside by table and reason.
+
+    Returns
+    -------
+    dict
+        `files`, `ignored_files`, `rows_read`, `kept`, `set_aside`, `unreadable_dates`, `notes`.
+    """
+    set_aside = {
+        "professional_lines": _by_status(con, "professional_staged", "status"),
+        "outpatient_lines": _by_status(con, "outpatient_staged", "status"),
+        "inpatient_claims": _inpatient_set_aside(con),
+    }
+    return {
+        "files": [
+            {"file": file.name, "kind": file.kind, "rows": count_rows_of(con, file)} for file in delivery.files
+        ],
+        "ignored_files": list(delivery.ignored),
+        "rows_read": rows_read,
+        "kept": {table: _count(con, name) for table, name in _KEPT.items()},
+        "set_aside": set_aside,
+        "unreadable_dates": unreadable_dates,
+        "notes": _notes(con),
+    }
+
+
+def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    queries = {
+        "people_in_claims_without_a_record": "SELECT count(*) FROM person_keys WHERE person_key NOT IN (SELECT person_key FROM people)",
+        "people_without_birth_date": "SELECT count(*) FROM people WHERE birth_date IS NULL",
+        "people_who_died_before_birth": "SELECT count(*) FROM people WHERE death_date < birth_date",
+        "person_months_with_blank_managed_care_flag": "SELECT count(*) FROM enrollment WHERE hmo = ''",
+        "person_years_with_two_records": (
+            "SELECT count(*) FROM (SELECT person_id, year FROM raw_beneficiary GROUP BY ALL HAVING count(*) > 1)"
+        ),
+        "icd9_diagnoses": "SELECT count(*) FROM diagnoses WHERE icd_version = 9",
+        "inpatient_claims_without_principal_diagnosis": (
+            "SELECT count(*) FROM inpatient_numbered WHERE principal_diagnosis IS NULL"
+        ),
+        "professional_lines_without_any_npi": (
+            "SELECT count(*) FROM professional_lines WHERE coalesce(billing_npi, organization_npi, performing_npi) IS NULL"
+        ),
+        "lines_with_same_number_and_other_content": (
+            "SELECT count(*) FROM (SELECT 1 FROM professional_lines GROUP BY person_key, claim_id, line_number HAVING count(*) > 1)"
+        ),
+    }
+    return {name: int(con.execute(sql).fetchall()[0][0]) for name, sql in queries.items()}
+
+
+def _inpatient_set_aside(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    found = _by_status(con, "inpatient_claims", "claim_status")
+    undated = (
+        "SELECT count(*) FROM inpatient_claims WHERE claim_status IS NULL AND "
+        "(coalesce(as_date(admission_date), from_day, thru_day) IS NULL OR person_key IS NULL)"
+    )
+    missing = int(con.execute(undated).fetchall()[0][0])
+    return {**found, "no_service_date": missing} if missing else found
+
+
+def _by_status(con: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, int]:
+    rows = con.execute(
+        f"SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return {reason: int(n) for reason, n in rows}
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])

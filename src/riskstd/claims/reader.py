@@ -1,0 +1,222 @@
+"""Read claim files of any layout into the claims tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import ibis
+
+from riskstd.claims import build
+from riskstd.claims.checks import refuse_unreadable_dates
+from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
+from riskstd.claims.counts import count_reading
+from riskstd.claims.files import Delivery, find_delivery
+from riskstd.claims.staging import ROLE_COLUMNS, columns_present, create_macros, stage_role
+from riskstd.claims.stays import join_stays, summarize_stays
+from riskstd.errors import ClaimsError, OptionError
+from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
+
+Progress = Callable[[int, int, str], None]
+
+# Claims columns and the canonical columns, any of which fills them.
+_FILLED_BY = {
+    "professional_lines": {
+        "type_of_service": ("professional_line", ("type_of_service",)),
+        "specialty": ("professional_line", ("specialty",)),
+        "place_of_service": ("professional_line", ("place_of_service",)),
+        "billing_npi": ("professional_header", ("billing_npi",)),
+        "organization_npi": ("professional_line", ("organization_npi",)),
+        "performing_npi": ("professional_line", ("performing_npi",)),
+    },
+    "outpatient_lines": {
+        "bill_type": ("outpatient_header", ("bill_type", "facility_type")),
+        "provider_ccn": ("outpatient_header", ("provider_ccn",)),
+        "facility_npi": ("outpatient_header", ("facility_npi",)),
+    },
+    "inpatient_claims": {
+        "bill_type": ("inpatient_header", ("bill_type", "facility_type")),
+        "provider_ccn": ("inpatient_header", ("provider_ccn",)),
+        "facility_npi": ("inpatient_header", ("facility_npi",)),
+        "admission_date": ("inpatient_header", ("admission_date",)),
+        "discharge_status": ("inpatient_header", ("discharge_status",)),
+        "admission_source": ("inpatient_header", ("admission_source",)),
+    },
+}
+
+
+def read_claims(
+    path: str | Path,
+    *,
+    layout: str = "auto",
+    out: str | Path | None = None,
+    bad_rows: Literal["error", "set_aside"] = "error",
+    memory: str | None = None,
+    progress: Progress | None = None,
+) -> Claims:
+    """Read claim files into claims tables, or open tables that were written before.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of claim files, or of claims tables.
+    layout : str
+        `auto` detects it from the headers; else its name, such as `ccw`, `flat`, `tuva`.
+    out : str or Path, optional
+        Folder to write the claims tables to; a temporary one, removed with the result, if left out.
+    bad_rows : {'error', 'set_aside'}
+        What to do with dates that cannot be read.
+    memory : str, optional
+        Memory limit of the engine, for example `4GB`; larger data spill to disk.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is being done.
+
+    Returns
+    -------
+    Claims
+        Lazy tables, and what was read, set aside and absent.
+
+    Raises
+    ------
+    ClaimsError
+        When files are missing, empty, of no known layout, or hold rows that cannot be read.
+    OptionError
+        When the layout or `bad_rows` is not known.
+    """
+    source = Path(path)
+    if bad_rows not in ("error", "set_aside"):
+        raise OptionError(f"bad_rows cannot be {bad_rows!r}", expected="error or set_aside")
+    if (source / MANIFEST).is_file():
+        return Claims.from_folder(source)
+    delivery = find_delivery(source, layout)
+    target = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="riskstd-claims-")) / "claims"
+    _write_tables(delivery, target, bad_rows, memory, progress or (lambda *_: None))
+    claims = Claims.from_folder(target)
+    if out is None:
+        weakref.finalize(claims.connection, shutil.rmtree, target.parent, ignore_errors=True)
+    return claims
+
+
+def _write_tables(
+    delivery: Delivery, target: Path, bad_rows: str, memory: str | None, progress: Progress
+) -> None:
+    if target.exists() and any(target.iterdir()):
+        raise ClaimsError(
+            f"folder {target} is not empty", hint="name another folder, or remove what is in it"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    con = duckdb.connect(str(partial / "work.duckdb"))
+    try:
+        _configure(con, partial, memory)
+        about = _read(con, delivery, partial, bad_rows, progress)
+        con.close()
+        (partial / "work.duckdb").unlink(missing_ok=True)
+        shutil.rmtree(partial / "spill", ignore_errors=True)
+        (partial / MANIFEST).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", "utf-8")
+        if target.exists():
+            target.rmdir()
+        partial.replace(target)
+    except BaseException:
+        con.close()
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
+    create_macros(con)
+    con.execute(f"SET temp_directory = '{folder / 'spill'}'")
+    con.execute("SET preserve_insertion_order = true")
+    if memory is not None:
+        try:
+            con.execute(f"SET memory_limit = '{memory}'")
+        except duckdb.Error:
+            raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, folder: Path, bad_rows: str, progress: Progress
+) -> dict[str, Any]:
+    steps = len(ROLE_COLUMNS) + len(CLAIMS_TABLES) + 4
+    done = 0
+
+    def step(what: str) -> None:
+        nonlocal done
+        progress(done, steps, what)
+        done += 1
+
+    rows_read = {}
+    for role in ROLE_COLUMNS:
+        step(f"reading {role.replace('_', ' ')}s")
+        rows_read[role] = stage_role(con, delivery, role)
+    step("checking dates")
+    unreadable = refuse_unreadable_dates(con, delivery, set_aside=bad_rows == "set_aside")
+    step("numbering people")
+    build.build_person_keys(con)
+    build.build_people(con)
+    build.build_enrollment(con)
+    step("joining lines to claims")
+    for setting in build.SETTINGS:
+        build.build_headers(con, setting)
+        build.build_lines(con, setting)
+    build.build_professional_lines(con)
+    build.build_outpatient_lines(con)
+    step("joining stays")
+    build.build_inpatient_claims(con, delivery)
+    _build_stays(con)
+    build.build_diagnoses(con, delivery)
+    build.build_procedures(con)
+    counts = count_reading(con, delivery, rows_read, unreadable)
+    for table in CLAIMS_TABLES:
+        step(f"writing {table.name}")
+        _write_sorted(con, table, folder / f"{table.name}.parquet")
+    _write_keys(con, folder)
+    progress(steps, steps, "claims tables written")
+    return {
+        "layout": delivery.layout.name,
+        "absent": sorted(_absent_columns(delivery)),
+        "statements": list(delivery.layout.statements),
+        "counts": counts,
+    }
+
+
+def _build_stays(con: duckdb.DuckDBPyConnection) -> None:
+    engine = ibis.duckdb.from_connection(con)
+    numbered = join_stays(engine.table("inpatient_kept"))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE inpatient_numbered AS {ibis.to_sql(numbered, dialect='duckdb')}")
+    stays = summarize_stays(engine.table("inpatient_numbered"))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE stays AS {ibis.to_sql(stays, dialect='duckdb')}")
+
+
+def _write_sorted(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
+    source = "inpatient_numbered" if table.name == "inpatient_claims" else table.name
+    columns = ", ".join(f"CAST({c.name} AS {c.duckdb_type}) AS {c.name}" for c in table.columns)
+    order = ", ".join(dict.fromkeys([*table.sorted_by, *table.names]))
+    con.execute(
+        f"COPY (SELECT {columns} FROM {source} ORDER BY {order}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _write_keys(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the map to identifiers into a folder that only its owner can read."""
+    path = folder / KEY_FILE
+    path.parent.mkdir(mode=0o700)
+    _write_sorted(con, PERSON_KEYS, path)
+    os.chmod(path, 0o600)
+    os.chmod(folder, 0o700)
+
+
+def _absent_columns(delivery: Delivery) -> set[str]:
+    absent = set()
+    for table, columns in _FILLED_BY.items():
+        for column, (role, canonical) in columns.items():
+            if not any(columns_present(delivery, role, name) for name in canonical):  # type: ignore[arg-type]
+                absent.add(f"{table}.{column}")
+    return absent
