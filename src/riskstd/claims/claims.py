@@ -60,6 +60,14 @@ class Claims:
         """Tell whether the layout has a column at all."""
         return f"{table}.{column}" not in self.absent
 
+    def for_person(self, person_key: int) -> Claims:
+        """Return the claims of one person, in memory."""
+        frames = {
+            name: table.filter(table.person_key == person_key).to_pyarrow()
+            for name, table in self.tables.items()
+        }
+        return Claims.from_frames(frames, absent=self.absent)
+
     @classmethod
     def from_frames(
         cls,

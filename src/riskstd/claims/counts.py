@@ -34,17 +34,17 @@ def count_reading(
     Returns
     -------
     dict
-        `files`, `ignored_files`, `rows_read`, `kept`, `set_aside`, `unreadable_dates`, `notes`.
+        `files`, `lines_of_other_settings`, `ignored_files`, `rows_read`, `kept`, `set_aside`, `unreadable_dates`, `notes`.
     """
     set_aside = {
         "professional_lines": _by_status(con, "professional_staged", "status"),
         "outpatient_lines": _by_status(con, "outpatient_staged", "status"),
         "inpatient_claims": _inpatient_set_aside(con),
     }
+    files = [{"file": file.name, "kind": file.kind, "rows": count_rows_of(con, file)} for file in delivery.files]
     return {
-        "files": [
-            {"file": file.name, "kind": file.kind, "rows": count_rows_of(con, file)} for file in delivery.files
-        ],
+        "files": files,
+        "lines_of_other_settings": _other_settings(delivery, files, rows_read),
         "ignored_files": list(delivery.ignored),
         "rows_read": rows_read,
         "kept": {table: _count(con, name) for table, name in _KEPT.items()},
@@ -52,6 +52,14 @@ def count_reading(
         "unreadable_dates": unreadable_dates,
         "notes": _notes(con),
     }
+
+
+def _other_settings(delivery: Delivery, files: list[dict[str, Any]], rows_read: dict[str, int]) -> int:
+    """Count lines of a file with all kinds of claims that belong to none of the three settings."""
+    roles = ("professional_line", "outpatient_line", "inpatient_line")
+    mixed = {kind for kind, about in delivery.layout.files.items() if set(roles) <= set(about.provides)}
+    rows = sum(entry["rows"] for entry in files if entry["kind"] in mixed)
+    return rows - sum(rows_read[role] for role in roles) if mixed else 0
 
 
 def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -1,0 +1,72 @@
+"""The manifest: inputs, definition, origins, versions, options, counts, timings; no identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from riskstd.claims import Claims
+    from riskstd.spec import Measure
+
+from riskstd.spec import fidelity_of
+
+_LIBRARIES = ("duckdb", "ibis-framework", "numpy", "pandas", "pyarrow", "scipy", "matplotlib")
+
+
+def describe_definition(measure: Measure) -> dict[str, Any]:
+    """Return definition id, hash, options, code tables and fidelity."""
+    fidelity = fidelity_of(measure)
+    return {
+        "measure": measure.id,
+        "spec_year": measure.spec_year,
+        "revision": measure.definition.measure.revision,
+        "file": measure.file,
+        "sha256": measure.sha256,
+        "options": measure.options,
+        "tables": {
+            name: {
+                "version": measure.table(name).provenance.version,
+                "sha256": measure.table(name).sha256,
+                "rows_by_origin": measure.table(name).origins(),
+            }
+            for name in measure.tables_used()
+        },
+        "clauses_by_origin": fidelity.clauses,
+        "fidelity": fidelity.label,
+    }
+
+
+def describe_claims(claims: Claims, source: Path | None) -> dict[str, Any]:
+    """Return layout, absent columns, statements, counts, and the hash of every input file."""
+    files = []
+    if source is not None:
+        for entry in claims.counts.get("files", []):
+            path = source / entry["file"]
+            if path.is_file():
+                files.append({"file": entry["file"], "bytes": path.stat().st_size, "sha256": file_hash(path)})
+    return {
+        "layout": claims.layout,
+        "absent_columns": sorted(claims.absent),
+        "statements": list(claims.statements),
+        "inputs": files,
+        "counts": dict(claims.counts),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of riskstd, Python and the libraries that numbers depend on."""
+    return {
+        "riskstd": version("riskstd"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

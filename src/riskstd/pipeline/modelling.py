@@ -1,0 +1,235 @@
+"""The model step of a run: usable columns, fit, rates, and what `model.json` says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskstd.errors import TooFewDataError
+from riskstd.model import HierarchicalFit, check_enough_data, fit_hierarchical
+from riskstd.pipeline.labels import column_labels
+from riskstd.rates import FacilityRates, Standardization, standardize
+from riskstd.rates.rules import CategoryLabels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from riskstd.spec import Measure
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class DroppedFactor:
+    """A column that the model cannot use on these data, and why."""
+
+    factor: str
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Modelled:
+    """A fit, the rates, and the columns that were left out."""
+
+    fit: HierarchicalFit
+    rates: FacilityRates
+    dropped: tuple[DroppedFactor, ...]
+    means: dict[str, float]
+
+
+def standardization_of(measure: Measure) -> Standardization:
+    """Return what the rates need to know of a measure."""
+    categories = measure.definition.score.categories
+    return Standardization(
+        scale=measure.scale.kind,
+        minimum_cases=categories.minimum_cases,
+        display_level=categories.display_level,
+        category_level=categories.category_level,
+        category_labels=CategoryLabels(**categories.labels.model_dump()),
+    )
+
+
+def model_outcomes(
+    procedures: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    factors: pd.DataFrame,
+    measure: Measure,
+    *,
+    method: str,
+    n_nodes: int,
+    interval: str,
+    n_bootstrap: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Modelled:
+    """Fit the hierarchical model and standardize.
+
+    Raises
+    ------
+    TooFewDataError
+        When there are too few facilities or events; nothing else is wrong with the data.
+    """
+    y = outcomes["outcome"].to_numpy()
+    facility = procedures["facility_id"].to_numpy(dtype=object).astype(str)
+    table = factors[measure.factor_columns]
+    check_enough_data(len(np.unique(facility)), float(y.sum()), 0)
+    if y.all():
+        raise TooFewDataError(
+            f"all {len(y)} procedures have a hospital visit", expected="procedures with and without a visit"
+        )
+    labels = column_labels(measure)
+    kept, dropped = usable_columns(table, y, labels)
+    fit = fit_hierarchical(y, table[kept], facility, method=method, n_nodes=n_nodes)
+    rates = standardize(
+        fit,
+        measure=standardization_of(measure),
+        interval=interval,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        progress=progress,
+    )
+    return Modelled(fit, rates, tuple(dropped), {name: float(table[name].mean()) for name in kept})
+
+
+def usable_columns(
+    table: pd.DataFrame, y: np.ndarray, labels: dict[str, str]
+) -> tuple[list[str], list[DroppedFactor]]:
+    """Leave out columns that do not vary, that separate the outcome, or that others add up to.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Risk factors, one row per procedure.
+    y : ndarray of int, shape (n_procedures,)
+        Outcome.
+    labels : dict of str to str
+        Words for the columns.
+
+    Returns
+    -------
+    kept : list of str
+    dropped : list of DroppedFactor
+    """
+    kept: list[str] = []
+    dropped: list[DroppedFactor] = []
+    for name in table.columns:
+        reason = _why_unusable(table[name].to_numpy(dtype=float), y)
+        if reason:
+            dropped.append(DroppedFactor(name, labels.get(name, name), reason))
+        else:
+            kept.append(name)
+    independent = _independent(table[kept].to_numpy(dtype=float))
+    for name in [name for name, ok in zip(kept, independent, strict=True) if not ok]:
+        dropped.append(
+            DroppedFactor(name, labels.get(name, name), "a combination of the columns before it")
+        )
+        kept.remove(name)
+    return kept, dropped
+
+
+def _why_unusable(x: np.ndarray, y: np.ndarray) -> str:
+    values = np.unique(x)
+    if len(values) < 2:
+        return f"the same value for all {len(x):,} procedures"
+    if len(values) > 2:
+        return ""
+    upper = x == values[1]
+    for part, what in ((upper, "with"), (~upper, "without")):
+        events, cases = int(y[part].sum()), int(part.sum())
+        if events == 0:
+            return f"no hospital visit among the {cases:,} procedures {what} it"
+        if events == cases:
+            return f"a hospital visit in every one of the {cases:,} procedures {what} it"
+    return ""
+
+
+def _independent(X: np.ndarray) -> list[bool]:
+    """Tell for each column whether it adds to the intercept and the columns before it."""
+    basis = [np.full(len(X), 1.0 / math.sqrt(max(len(X), 1)))]
+    result = []
+    for column in X.T:
+        rest = column / max(float(np.linalg.norm(column)), 1e-300)
+        for _ in range(2):
+            for direction in basis:
+                rest = rest - direction * float(direction @ rest)
+        size = float(np.linalg.norm(rest))
+        result.append(size > 1e-8)
+        if size > 1e-8:
+            basis.append(rest / size)
+    return result
+
+
+def describe_model(modelled: Modelled, measure: Measure) -> dict[str, Any]:
+    """Return what `model.json` holds.
+
+    Returns
+    -------
+    dict
+        Method, `mu, tau, coefficients` by name, covariance, log-likelihood, convergence, counts, warnings.
+    """
+    return describe_terms(modelled, column_labels(measure))
+
+
+def describe_terms(modelled: Modelled, labels: dict[str, str]) -> dict[str, Any]:
+    """Return a fitted model in plain values, columns named by labels where there are any."""
+    fit = modelled.fit
+    return {
+        "method": fit.method,
+        "n_nodes": fit.n_nodes,
+        "mu": fit.mu,
+        "mu_se": fit.mu_se,
+        "tau": fit.tau,
+        "tau_se": _number(fit.tau_se),
+        "coefficients": [
+            _coefficient(name, labels.get(name, name), float(b), float(se), modelled.means[name])
+            for name, b, se in zip(fit.factor_names, fit.beta, fit.beta_se, strict=True)
+        ],
+        "covariance": {
+            "terms": ["mu", *fit.factor_names, "tau"],
+            "values": [[_number(v) for v in row] for row in fit.covariance.tolist()],
+        },
+        "log_likelihood": fit.log_likelihood,
+        "converged": fit.converged,
+        "singular": fit.singular,
+        "newton_decrement": _number(fit.newton_decrement),
+        "iterations": fit.n_iterations,
+        "counts": {
+            "procedures": int(fit.n_cases),
+            "visits": int(fit.n_events),
+            "facilities": fit.n_facilities,
+        },
+        "national_rate": modelled.rates.national_rate,
+        "dropped": [vars(one) for one in modelled.dropped],
+        "warnings": [*fit.warnings, *modelled.rates.warnings],
+        "interval": {
+            "method": modelled.rates.interval,
+            "level": modelled.rates.level,
+            "category_level": modelled.rates.category_level,
+            "replicates": modelled.rates.n_bootstrap,
+            "dropped": modelled.rates.n_dropped,
+            "flagged": modelled.rates.n_flagged,
+            "seed": modelled.rates.seed,
+        },
+    }
+
+
+def _coefficient(name: str, label: str, beta: float, se: float, mean: float) -> dict[str, Any]:
+    return {
+        "factor": name,
+        "label": label,
+        "beta": beta,
+        "se": _number(se),
+        "odds_ratio": math.exp(beta),
+        "lower": _number(math.exp(beta - Z95 * se)),
+        "upper": _number(math.exp(beta + Z95 * se)),
+        ("prevalence" if 0 <= mean <= 1 else "mean"): mean,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

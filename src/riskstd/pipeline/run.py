@@ -1,0 +1,341 @@
+"""The flow in one place: claims, cohort, outcome, risk factors, model, rates, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riskstd.claims import Claims, read_claims
+from riskstd.cohort import Cohort, build_cohort
+from riskstd.errors import InputError, OptionError, TooFewDataError
+from riskstd.outcome import Visits, find_hospital_visits
+from riskstd.pipeline.manifest import describe_claims, describe_definition, versions
+from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
+from riskstd.pipeline.notes import claims_notes
+from riskstd.pipeline.reporting import report_input
+from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
+from riskstd.riskfactors import RiskFactors, build_risk_factors
+from riskstd.spec import Measure, load_measure
+from riskstd.tables import (
+    EXCLUDED_PROCEDURES,
+    FACILITY_RATES,
+    HOSPITAL_VISITS,
+    INDEX_PROCEDURES,
+    OUTCOMES,
+    to_frame,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[int, int, str], None]
+
+MANIFEST = "manifest.json"
+DEFAULT_SEED = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run of one measure.
+
+    Attributes
+    ----------
+    measure : Measure
+    folder : Path
+        Where its files lie.
+    cohort, visits, risk : results of the stages
+    modelled : Modelled or None
+        Fit and rates; None when the data were too few.
+    no_model_reason : str
+        Why there are none.
+    """
+
+    measure: Measure
+    folder: Path
+    cohort: Cohort = field(repr=False)
+    visits: Visits = field(repr=False)
+    risk: RiskFactors = field(repr=False)
+    modelled: Modelled | None = field(default=None, repr=False)
+    no_model_reason: str = ""
+
+    @property
+    def rates(self) -> pd.DataFrame | None:
+        """Facility rates, or None."""
+        return None if self.modelled is None else self.modelled.rates.to_frame()
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of a run that its numbers depend on."""
+
+    period: tuple[str, str] | None = None
+    method: str = "agq"
+    n_nodes: int = 7
+    interval: str = "bootstrap"
+    n_bootstrap: int | None = None
+    seed: int = DEFAULT_SEED
+    profile: str = "facility"
+
+
+def run_measure(
+    measure: str | Measure,
+    *,
+    claims: str | Path | Claims,
+    year: int = 2025,
+    out: str | Path = "runs",
+    layout: str = "auto",
+    period: Sequence[str | date] | None = None,
+    method: str = "agq",
+    n_nodes: int = 7,
+    interval: str = "bootstrap",
+    n_bootstrap: int | None = None,
+    seed: int = DEFAULT_SEED,
+    options: Mapping[str, str] | None = None,
+    profile: str = "facility",
+    engine: str = "duckdb",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    source: Path | None = None,
+) -> Run:
+    """Run one measure from claims to report.
+
+    Parameters
+    ----------
+    measure : str or Measure
+        Measure id such as `ASC-17`, or a loaded definition.
+    claims : str, Path or Claims
+        Folder of claim files, folder of claims tables, or claims that were read.
+    year : int
+        Specification year.
+    out : str or Path
+        Folder of runs; this one goes to `<out>/<measure id in lower case>/`.
+    layout : str
+        Layout of the claim files, or `auto`.
+    period : pair of date or ISO text, optional
+        First and last procedure date.
+    method, n_nodes : str, int
+        Estimator of the model.
+    interval, n_bootstrap, seed : str, int, int
+        Interval estimate; replicates as in the definition if left out.
+    options : mapping of str to str, optional
+        Choices where sources conflict.
+    profile : {'facility', 'public'}
+        Audience of the report; `public` suppresses small cells.
+    engine : {'duckdb'}
+        Engine of the claims steps.
+    overwrite : bool
+        Replace a run that is there.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is being done.
+    source : Path, optional
+        Folder of the files that `claims` were read from, for the hashes in the manifest.
+
+    Returns
+    -------
+    Run
+        With too few data for a model, a run without rates: `no_model_reason` says why.
+
+    Raises
+    ------
+    ClaimsError, OptionError, SpecError
+        When files, options or definition are at fault. Nothing is left half-written.
+    """
+    definition = load_measure(measure, year) if isinstance(measure, str) else measure
+    definition = definition.with_options(options or {})
+    check_engine(engine)
+    settings = RunSettings(period_text(period), method, n_nodes, interval, n_bootstrap, seed, profile)
+    source = source if isinstance(claims, Claims) else Path(claims)
+    folder = Path(out) / definition.id.lower()
+    tell = progress or (lambda *_: None)
+    with whole_folder(folder, overwrite=overwrite) as scratch:
+        data = claims if isinstance(claims, Claims) else read_claims(claims, layout=layout, progress=tell)
+        results = _compute(definition, data, settings, tell)
+        _write(scratch, definition, data, source, settings, results, tell)
+    return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
+
+
+def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any]) -> bool:
+    """Tell whether a folder holds a finished run of the same definition and settings."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        return False
+    known = json.loads(path.read_text("utf-8"))
+    same_definition = known["definition"]["sha256"] == measure.sha256
+    return same_definition and known["definition"]["options"] == measure.options and known["settings"] == settings
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that is not there.
+
+    Raises
+    ------
+    OptionError
+    """
+    if engine == "spark":
+        raise OptionError(
+            "engine 'spark' is not available in this version", expected="duckdb", hint="leave out --engine"
+        )
+    if engine != "duckdb":
+        raise OptionError(f"engine {engine!r} is not known", expected="duckdb")
+
+
+def _compute(measure: Measure, claims: Claims, settings: RunSettings, tell: Progress) -> dict[str, Any]:
+    steps = 6
+    timings: dict[str, float] = {}
+    with _timed(timings, "cohort"):
+        tell(0, steps, f"{measure.id}: cohort")
+        cohort = build_cohort(claims, measure, period=settings.period)
+    with _timed(timings, "outcome"):
+        tell(1, steps, f"{measure.id}: hospital visits")
+        visits = find_hospital_visits(claims, cohort, measure)
+    with _timed(timings, "risk_factors"):
+        tell(2, steps, f"{measure.id}: risk factors")
+        risk = build_risk_factors(claims, cohort, measure)
+    modelled, reason = None, ""
+    with _timed(timings, "model_and_rates"):
+        tell(3, steps, f"{measure.id}: model and rates")
+        try:
+            modelled = _model(measure, cohort, visits, risk, settings, tell)
+        except TooFewDataError as error:
+            reason = f"Too few data for a model: {error.found}; needed: {error.expected}."
+    return {
+        "cohort": cohort,
+        "visits": visits,
+        "risk": risk,
+        "modelled": modelled,
+        "no_model_reason": reason,
+        "timings": timings,
+    }
+
+
+def _model(
+    measure: Measure, cohort: Cohort, visits: Visits, risk: RiskFactors, settings: RunSettings, tell: Progress
+) -> Modelled:
+    return model_outcomes(
+        cohort.procedures,
+        visits.outcomes,
+        risk.table,
+        measure,
+        method=settings.method,
+        n_nodes=settings.n_nodes,
+        interval=settings.interval,
+        n_bootstrap=settings.n_bootstrap or measure.definition.score.interval.replicates,
+        seed=settings.seed,
+        progress=lambda done, total: tell(done, total, f"{measure.id}: bootstrap"),
+    )
+
+
+def _write(
+    folder: Path,
+    measure: Measure,
+    claims: Claims,
+    source: Path | None,
+    settings: RunSettings,
+    results: dict[str, Any],
+    tell: Progress,
+) -> None:
+    from riskstd.report import write_report_files
+
+    tell(4, 6, f"{measure.id}: writing")
+    cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
+    modelled: Modelled | None = results["modelled"]
+    ids = _person_ids(claims)
+    write_csv(cohort.attrition, folder / "attrition.csv")
+    write_parquet(_named(cohort.procedures, ids), folder / "index_procedures.parquet", INDEX_PROCEDURES)
+    write_parquet(_named(cohort.excluded, ids), folder / "excluded_procedures.parquet", EXCLUDED_PROCEDURES)
+    write_parquet(visits.visits, folder / "hospital_visits.parquet", HOSPITAL_VISITS)
+    write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
+    write_parquet(risk.table, folder / "risk_factors.parquet")
+    write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
+    model = None
+    if modelled is not None:
+        model = describe_model(modelled, measure)
+        write_json(model, folder / "model.json")
+        frame = modelled.rates.to_frame()
+        write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
+        write_csv(frame, folder / "facility_rates.csv")
+    notes = [*claims_notes(claims), *cohort.notes]
+    start = time.perf_counter()
+    content = report_input(measure, claims, settings, results, model, notes)
+    write_report_files(content, folder, profile=settings.profile)  # type: ignore[arg-type]
+    results["timings"]["report"] = round(time.perf_counter() - start, 3)
+    write_json(_manifest(measure, claims, source, settings, results, notes), folder / MANIFEST)
+    tell(6, 6, f"{measure.id}: done")
+
+
+def _manifest(
+    measure: Measure,
+    claims: Claims,
+    source: Path | None,
+    settings: RunSettings,
+    results: dict[str, Any],
+    notes: list[str],
+) -> dict[str, Any]:
+    outcomes = results["visits"].outcomes["outcome"]
+    return {
+        "definition": describe_definition(measure),
+        "settings": settings_of(settings),
+        "status": "rates" if results["modelled"] is not None else "no rates",
+        "no_model_reason": results["no_model_reason"],
+        "counts": {
+            "index_procedures": len(results["cohort"].procedures),
+            "excluded_procedures": len(results["cohort"].excluded),
+            "procedures_with_visit": int(outcomes.sum()),
+            "facilities": int(results["cohort"].procedures["facility_id"].nunique()),
+            "diagnosis_codes_without_category": len(results["risk"].unmapped_codes),
+        },
+        "notes": notes,
+        "claims": describe_claims(claims, source),
+        "versions": versions(),
+        "timings_seconds": results["timings"],
+    }
+
+
+def settings_of(settings: RunSettings) -> dict[str, Any]:
+    """Return the settings as the manifest holds them."""
+    held = dict(vars(settings))
+    held["period"] = list(settings.period) if settings.period else None
+    return held
+
+
+def _person_ids(claims: Claims) -> pd.DataFrame:
+    if claims.person_keys is None:
+        raise InputError(
+            "the map from person keys to identifiers is not with the claims tables",
+            expected="private/person_keys.parquet",
+            hint="read the claim files again",
+        )
+    return to_frame(claims.person_keys)
+
+
+def _named(procedures: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
+    return procedures.merge(ids, on="person_key", how="left", validate="many_to_one")
+
+
+def period_text(period: Sequence[str | date] | None) -> tuple[str, str] | None:
+    """Return a period as two ISO texts.
+
+    Raises
+    ------
+    OptionError
+        When it does not have two ends.
+    """
+    if period is None:
+        return None
+    if len(period) != 2:
+        raise OptionError(f"period has {len(period)} parts", expected="first day and last day")
+    first, last = (str(day) for day in period)
+    return first, last
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str):  # noqa: ANN202
+    start = time.perf_counter()
+    yield
+    timings[name] = round(time.perf_counter() - start, 3)
