@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.integer]
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
 
 GATHER_PAYS_BELOW = 0.7
 """Patterns per cell under which a shared pattern table is kept instead of one row a cell."""
@@ -24,7 +25,7 @@ THREAD_FREE_FLOPS = 200_000
 MAX_KEY = 2**62
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cells:
     """Cells sorted by facility, with a pointer as in a compressed sparse row matrix.
 
@@ -55,10 +56,12 @@ class Cells:
 
     @property
     def n_facilities(self) -> int:
+        """Facilities, each with at least one cell."""
         return len(self.pointer) - 1
 
     @property
     def n_coefficients(self) -> int:
+        """Columns of `X`, the intercept included."""
         return self.X.shape[1]
 
     @cached_property
@@ -110,7 +113,7 @@ class Cells:
         """Add up a value per cell over the cells of each pattern."""
         if not self.has_pattern_table:
             return per_cell
-        return np.bincount(self.pattern, per_cell, len(self.X))
+        return np.bincount(self.pattern, per_cell, len(self.X)).astype(np.float64, copy=False)
 
     def linear_predictor(self, beta: FloatArray) -> FloatArray:
         """Log-odds per pattern at the average facility, shape (n_patterns,)."""
@@ -190,7 +193,7 @@ def collapse_rows(
     cell_facility, cell_pattern = np.divmod(cell_key, len(first))
     cell_n = np.add.reduceat(n[order], starts)
     rows = X[first]
-    pattern_n = np.bincount(cell_pattern, cell_n, len(first))
+    pattern_n = np.bincount(cell_pattern, cell_n, len(first)).astype(np.float64, copy=False)
     center, scale = _center_and_scale(rows, pattern_n)
     design = np.column_stack([np.ones(len(rows)), (rows - center) / scale])
     pattern_offset = np.zeros(len(rows)) if offset is None else offset[first]

@@ -147,5 +147,28 @@ def solve_positive(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
     return solution if np.all(np.isfinite(solution)) else None
 
 
+def invert_positive(matrix: FloatArray) -> FloatArray:
+    """Inverse of a positive definite matrix; NaN throughout when it is not one.
+
+    Examples
+    --------
+    >>> invert_positive(np.array([[4.0]])).tolist(), invert_positive(np.array([[-1.0]])).tolist()
+    ([[0.25]], [[nan]])
+    """
+    solution = solve_positive(matrix, np.eye(len(matrix)))
+    return np.full_like(matrix, np.nan) if solution is None else solution
+
+
+def quadratic_form(rows: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Row' matrix row for each row, on one thread.
+
+    Examples
+    --------
+    >>> quadratic_form(np.array([[1.0, 2.0]]), np.eye(2)).tolist()
+    [5.0]
+    """
+    return np.sum(np.einsum("ji,ik->jk", rows, matrix) * rows, axis=1)
+
+
 def _outer(left: FloatArray, right: FloatArray) -> FloatArray:
     return left[:, :, None] * right[:, None, :]

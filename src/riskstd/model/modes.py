@@ -19,7 +19,7 @@ MAX_LOG_ODDS = 340.0
 """Log-odds beyond which exp() is held, so that products of two stay finite."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Modes:
     """Modes and moments at given coefficients and tau.
 

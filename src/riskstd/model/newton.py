@@ -20,6 +20,7 @@ from riskstd.model.curvature import (
     total,
     working_curvatures,
 )
+from riskstd.model.modes import MODE_STEP
 from riskstd.model.quadrature import Evaluation, HermiteRule, evaluate
 
 DECREMENT = 1e-9
@@ -27,6 +28,9 @@ DECREMENT = 1e-9
 ACCEPTABLE_DECREMENT = 1e-6
 """Decrement that counts as converged when rounding stops the progress."""
 SLOW_RATE = 0.2
+"""Ratio of successive decrements above which the closed-form curvature is too far off."""
+NEAR = 1e-3
+"""Decrement above which slow progress may be the shape of the objective, not the curvature."""
 MAX_STEPS = 100
 MAX_BETA_STEP = 2.0
 MAX_LOG_TAU_STEP = 1.0
@@ -43,7 +47,7 @@ class PathStep:
     decrement: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Optimum:
     """End of an optimisation.
 
@@ -61,23 +65,31 @@ class Optimum:
     path: tuple[PathStep, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class QuadratureObjective:
     """Log-likelihood by Laplace (one node) or adaptive Gauss-Hermite quadrature."""
 
     cells: Cells
     rule: HermiteRule
 
-    def evaluate(self, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Evaluation:  # noqa: ARG002
+    def evaluate(
+        self,
+        theta: FloatArray,
+        start: FloatArray,
+        multiplicity: FloatArray,  # noqa: ARG002
+        step_tolerance: float = MODE_STEP,
+    ) -> Evaluation:
         """Value and score per facility; they do not depend on the multiplicity."""
-        return evaluate(self.cells, theta, start, self.rule)
+        return evaluate(self.cells, theta, start, self.rule, step_tolerance)
 
     def curvatures(self, theta: FloatArray, evaluation: Evaluation) -> FloatArray:
         """Negative Hessian per facility, by differences of the score when there are nodes to move."""
         if len(self.rule.x) == 1:
             return laplace_hessians(self.cells, float(np.exp(theta[-1])), evaluation.modes)
         start = evaluation.modes.u
-        return symmetric(central_differences(lambda t: evaluate(self.cells, t, start, self.rule).score, theta))
+        return symmetric(
+            central_differences(lambda t: evaluate(self.cells, t, start, self.rule).score, theta)
+        )
 
 
 def maximise(
@@ -113,7 +125,7 @@ def maximise(
             converged = True
             break
         if len(objective.rule.x) > 1 and len(path) > 2 and not by_differences:
-            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < 1.0
+            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < NEAR
         moved = _climb(objective, theta, at, multiplicity, bounded_step(step), value)
         if moved is None:
             converged = decrement < ACCEPTABLE_DECREMENT

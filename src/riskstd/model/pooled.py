@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskstd.model.cells import Cells, FloatArray, weighted_gram
-from riskstd.model.curvature import solve_positive, total
+from riskstd.model.curvature import invert_positive, quadratic_form, solve_positive, total
 from riskstd.model.modes import Modes, bounded_exp, find_modes
 
 MAX_POOLED_STEPS = 60
 POOLED_DECREMENT = 1e-10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PooledFit:
     """Coefficients of the standardised columns, information matrix, modes of zero.
 
@@ -59,8 +59,8 @@ def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
     beta[0] = np.log(n_events / (n_cases - n_events))
     value = -np.inf
     converged, step, step_count = False, beta * 0.0, 0
-    information = np.empty(0)
-    for step_count in range(MAX_POOLED_STEPS):
+    information: FloatArray | None = None
+    for step_count in range(MAX_POOLED_STEPS):  # noqa: B007
         odds = bounded_exp(cells.linear_predictor(beta))
         new_value = events @ beta - np.sum(n * np.log1p(odds))
         if new_value < value - 1e-9 * abs(value) and np.max(np.abs(step)) > 1e-8:
@@ -69,21 +69,24 @@ def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
             continue
         value = new_value
         p = odds / (1.0 + odds)
-        information = weighted_gram(cells.X, n * p / (1.0 + odds))
+        new_information = weighted_gram(cells.X, n * p / (1.0 + odds))
         score = events - np.einsum("k,kq->q", n * p, cells.X)
-        solution = solve_positive(information, score)
+        solution = solve_positive(new_information, score)
         if solution is None:
-            return None
+            break
+        information = new_information
         if np.sqrt(max(score @ solution, 0.0)) < POOLED_DECREMENT:
             converged = True
             break
         step = solution
         beta = beta + step
+    if information is None:
+        return None
     at = find_modes(cells, cells.linear_predictor(beta), 0.0, np.zeros(cells.n_facilities))
     return PooledFit(beta, information, at, converged, step_count)
 
 
-def excess_spread(cells: Cells, pooled: PooledFit, multiplicity: FloatArray, reml: bool) -> FloatArray:
+def excess_spread(cells: Cells, pooled: PooledFit, *, reml: bool) -> FloatArray:
     """Spread of the facility score residuals over the spread by chance, per facility.
 
     S_j^2 - W_j, S_j the score residual and W_j the sum of p(1-p); half its sum is the slope
@@ -97,7 +100,7 @@ def excess_spread(cells: Cells, pooled: PooledFit, multiplicity: FloatArray, rem
     spread = residual**2 - pooled.at.sum_w
     if reml:
         a = cells.facility_sum_rows(pooled.at.w)
-        spread = spread + np.sum(a * np.linalg.solve(pooled.information, a.T).T, axis=1)
+        spread = spread + quadratic_form(a, invert_positive(pooled.information))
     return spread
 
 

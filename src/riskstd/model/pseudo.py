@@ -11,22 +11,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riskstd.model.cells import Cells, FloatArray
 from riskstd.model.curvature import (
     central_differences,
+    invert_positive,
+    quadratic_form,
     solve_positive,
     total,
     working_curvatures,
     working_information,
 )
-from riskstd.model.modes import Modes, find_modes
+from riskstd.model.modes import MODE_STEP, Modes, find_modes
 from riskstd.model.newton import (
     ACCEPTABLE_DECREMENT,
     DECREMENT,
     MAX_LOG_TAU,
     MAX_STEPS,
     MIN_LOG_TAU,
+    NEAR,
     SLOW_RATE,
     Optimum,
     PathStep,
@@ -36,17 +40,23 @@ from riskstd.model.newton import (
 from riskstd.model.quadrature import Evaluation, log_joint_at_mode
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PseudoObjective:
     """Estimating equations of the pseudo-likelihood; `reml` chooses the form."""
 
     cells: Cells
     reml: bool
 
-    def evaluate(self, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Evaluation:
+    def evaluate(
+        self,
+        theta: FloatArray,
+        start: FloatArray,
+        multiplicity: FloatArray,
+        step_tolerance: float = MODE_STEP,
+    ) -> Evaluation:
         """Equations per facility, and the Laplace log-likelihood at the same point."""
         cells, beta, tau = self.cells, theta[:-1], float(np.exp(theta[-1]))
-        at = find_modes(cells, cells.linear_predictor(beta), tau, start)
+        at = find_modes(cells, cells.linear_predictor(beta), tau, start, step_tolerance)
         score = np.empty((cells.n_facilities, len(theta)))
         score[:, :-1] = cells.event_rows - cells.facility_sum_rows(cells.n * at.p)
         score[:, -1] = at.u**2 / tau**2 - at.variance * at.sum_w
@@ -60,7 +70,9 @@ class PseudoObjective:
         return working_curvatures(self.cells, float(np.exp(theta[-1])), evaluation.modes)
 
 
-def fixed_effect_variance(cells: Cells, at: Modes, multiplicity: FloatArray) -> FloatArray:
+def fixed_effect_variance(
+    cells: Cells, at: Modes, multiplicity: FloatArray, free: NDArray[np.bool_] | None = None
+) -> FloatArray:
     """f^2 a' V a: what the uncertainty of beta adds to the variance of each effect.
 
     Parameters
@@ -68,6 +80,8 @@ def fixed_effect_variance(cells: Cells, at: Modes, multiplicity: FloatArray) -> 
     cells : Cells
     at : Modes
     multiplicity : ndarray, shape (n_facilities,)
+    free : ndarray of bool, shape (n_coefficients,), optional
+        Estimated coefficients; the others are held and count as known.
 
     Returns
     -------
@@ -75,10 +89,10 @@ def fixed_effect_variance(cells: Cells, at: Modes, multiplicity: FloatArray) -> 
         NaN when the information on beta is singular.
     """
     a = cells.facility_sum_rows(at.w)
-    solution = solve_positive(working_information(cells, at, multiplicity), a.T)
-    if solution is None:
-        return np.full(cells.n_facilities, np.nan)
-    return at.variance**2 * np.sum(a * solution.T, axis=1)
+    information = working_information(cells, at, multiplicity)
+    if free is not None:
+        a, information = a[:, free], information[np.ix_(free, free)]
+    return at.variance**2 * quadratic_form(a, invert_positive(information))
 
 
 def solve_pseudo(
@@ -106,7 +120,7 @@ def solve_pseudo(
             converged = True
             break
         if len(path) > 2 and not by_differences:
-            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < 1.0
+            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < NEAR
         if by_differences:
             step = _step_by_differences(objective, theta, at, multiplicity, score, step)
         step = bounded_step(step)

@@ -17,7 +17,7 @@ from riskstd.model.cells import Cells, FloatArray
 from riskstd.model.modes import MODE_STEP, Modes, bounded_exp, find_modes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HermiteRule:
     """Gauss-Hermite nodes x_q and log w_q + x_q^2, both of shape (n_nodes,).
 
@@ -40,7 +40,7 @@ class HermiteRule:
         return cls(x[kept], np.log(weight[kept]) + x[kept] ** 2)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Per facility: log-likelihood, score by (beta, log tau), modes, posterior mean.
 

@@ -1,5 +1,6 @@
 """The flow in one place, and its manifest."""
 
-from riskstd.pipeline.run import Run, RunSettings, run_measure
+from riskstd.pipeline.batch import run_measures
+from riskstd.pipeline.run import Run, RunSettings, run_measure, write_report
 
-__all__ = ["Run", "RunSettings", "run_measure"]
+__all__ = ["Run", "RunSettings", "run_measure", "run_measures", "write_report"]

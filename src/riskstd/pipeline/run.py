@@ -34,6 +34,8 @@ from riskstd.tables import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from riskstd.report import ReportInput
+
 Progress = Callable[[int, int, str], None]
 
 MANIFEST = "manifest.json"
@@ -63,6 +65,7 @@ class Run:
     risk: RiskFactors = field(repr=False)
     modelled: Modelled | None = field(default=None, repr=False)
     no_model_reason: str = ""
+    content: ReportInput | None = field(default=None, repr=False)
 
     @property
     def rates(self) -> pd.DataFrame | None:
@@ -160,6 +163,29 @@ def run_measure(
     return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
 
 
+def write_report(run: Run, *, profile: str = "facility") -> list[Path]:
+    """Write the report of a run again, for another audience.
+
+    Parameters
+    ----------
+    run : Run
+        A finished run.
+    profile : {'facility', 'public'}
+        `public` suppresses small cells.
+
+    Returns
+    -------
+    list of Path
+        The files written; the page is the last.
+    """
+    from riskstd.report import write_report_files
+    from riskstd.report.content import check_profile
+
+    if run.content is None:
+        raise InputError("this run carries no report content", hint="make it with run_measure")
+    return write_report_files(run.content, run.folder, profile=check_profile(profile))
+
+
 def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any]) -> bool:
     """Tell whether a folder holds a finished run of the same definition and settings."""
     path = folder / MANIFEST
@@ -241,6 +267,7 @@ def _write(
     tell: Progress,
 ) -> None:
     from riskstd.report import write_report_files
+    from riskstd.report.content import check_profile
 
     tell(4, 6, f"{measure.id}: writing")
     cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
@@ -263,7 +290,8 @@ def _write(
     notes = [*claims_notes(claims), *cohort.notes]
     start = time.perf_counter()
     content = report_input(measure, claims, settings, results, model, notes)
-    write_report_files(content, folder, profile=settings.profile)  # type: ignore[arg-type]
+    results["content"] = content
+    write_report_files(content, folder, profile=check_profile(settings.profile))
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
     write_json(_manifest(measure, claims, source, settings, results, notes), folder / MANIFEST)
     tell(6, 6, f"{measure.id}: done")

@@ -1,0 +1,385 @@
+"""The command line, in the order of the flow. Results go to files or standard output, the rest to standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from riskstd.errors import OptionError, RiskstdError
+
+app = typer.Typer(
+    help="From Medicare claims to risk-standardized hospital visit rates per facility.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+spec_app = typer.Typer(help="Measure definitions: list, show, check.", no_args_is_help=True)
+app.add_typer(spec_app, name="spec")
+
+_stderr = Console(stderr=True)
+_stdout = Console()
+_log = logging.getLogger("riskstd")
+
+EXIT_TOO_FEW = 3
+
+LayoutOption = Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of every random draw.")]
+BootstrapOption = Annotated[
+    int | None, typer.Option(min=1, help="Bootstrap replicates; as in the definition if left out.")
+]
+MethodOption = Annotated[str, typer.Option(help="Estimator: agq, laplace, pql.")]
+IntervalOption = Annotated[
+    str, typer.Option(help="Interval estimate: bootstrap, plug-in, closed-form, none.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+BadRowsOption = Annotated[str, typer.Option(help="Dates that cannot be read: error or set-aside.")]
+
+
+@app.callback()
+def _main(debug: Annotated[bool, typer.Option("--debug", help="Log steps and counts.")] = False) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    # Logs of other libraries may hold values of cells.
+    for name in logging.root.manager.loggerDict:
+        if not name.startswith("riskstd"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
+    procedures: Annotated[int, typer.Option(min=100, help="Procedures of the synthetic claims.")] = 60_000,
+    facilities: Annotated[int, typer.Option(min=4, help="Facilities of the synthetic claims.")] = 250,
+    bootstrap: Annotated[int, typer.Option(min=1, help="Bootstrap replicates.")] = 300,
+    seed: SeedOption = 2025,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Synthetic claims, all four measures, reports; nothing else needed."""
+    from riskstd.pipeline.demo import run_demo
+
+    with _progress() as tell:
+        runs = run_demo(
+            out,
+            procedures=procedures,
+            facilities=facilities,
+            n_bootstrap=bootstrap,
+            seed=seed,
+            overwrite=overwrite,
+            progress=tell,
+        )
+    _show_runs(runs)
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Option(help="Folder; claims/ and truth/ go into it.")],
+    measures: Annotated[str, typer.Option(help="Measure ids, comma between.")] = "ASC-12,ASC-17,ASC-18,ASC-19",
+    facilities: Annotated[int, typer.Option(min=1, help="Facilities.")] = 250,
+    procedures: Annotated[int, typer.Option(min=1, help="Procedures over all measures.")] = 60_000,
+    layout: Annotated[str, typer.Option(help="Layout: ccw.")] = "ccw",
+    file_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    seed: SeedOption = 1,
+) -> None:
+    """Make synthetic claims with known truth."""
+    from riskstd.synth import synthesize
+
+    summary = synthesize(
+        out,
+        measures=tuple(name.strip() for name in measures.split(",")),
+        facilities=facilities,
+        procedures=procedures,
+        seed=seed,
+        layout=layout,
+        file_format=file_format,  # type: ignore[arg-type]
+    )
+    _stdout.print(summary)
+
+
+@app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Folder of claim files.")],
+    layout: LayoutOption = "auto",
+    bad_rows: BadRowsOption = "error",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is in claim files, and what is wrong with them."""
+    from riskstd.pipeline.validation import validate_claims
+
+    with _progress() as tell:
+        found = validate_claims(folder, layout=layout, bad_rows=_underscored(bad_rows), progress=tell)
+    if as_json:
+        print(json.dumps(vars(found), indent=1))
+        return
+    _stdout.print(f"Layout: {found.layout}")
+    _print_table("Files", ["file", "kind", "rows"], [[f["file"], f["kind"], f"{f['rows']:,}"] for f in found.files])
+    if found.ignored:
+        _stdout.print(f"Not needed by this layout: {', '.join(found.ignored)}")
+    _print_table("Claims tables", ["table", "rows"], [[k, f"{v:,}"] for k, v in found.tables.items()])
+    _print_table("Professional lines by year", ["year", "lines"], [[k, f"{v:,}"] for k, v in found.years.items()])
+    _print_table(
+        "Candidate procedures", ["measure", "procedures"], [[k, f"{v:,}"] for k, v in found.candidates.items()]
+    )
+    for finding in found.findings:
+        _stdout.print(f"- {finding}")
+
+
+@app.command()
+def run(
+    measures: Annotated[list[str], typer.Argument(help="Measure ids, for example ASC-12 ASC-17.")],
+    claims: Annotated[Path, typer.Option(help="Folder of claim files or of claims tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    year: Annotated[int, typer.Option(help="Specification year.")] = 2025,
+    period: Annotated[
+        str | None, typer.Option(help="First and last procedure date, for example 2023-01-01:2024-12-31.")
+    ] = None,
+    layout: LayoutOption = "auto",
+    method: MethodOption = "agq",
+    nodes: Annotated[int, typer.Option(min=1, help="Quadrature nodes of agq.")] = 7,
+    interval: IntervalOption = "bootstrap",
+    bootstrap: BootstrapOption = None,
+    seed: SeedOption = 1,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Choice where sources conflict: name=value.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Audience of the report: facility or public.")] = "facility",
+    engine: Annotated[str, typer.Option(help="Engine of the claims steps: duckdb.")] = "duckdb",
+    bad_rows: BadRowsOption = "error",
+    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip measures that are done, reuse claims tables.")] = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Run measures on claims: cohort, visits, risk factors, model, rates, report."""
+    from riskstd.pipeline.batch import run_measures
+
+    with _progress() as tell:
+        runs = run_measures(
+            measures,
+            claims=claims,
+            year=year,
+            out=out,
+            layout=layout,
+            bad_rows=_underscored(bad_rows),  # type: ignore[arg-type]
+            memory=memory,
+            resume=resume,
+            overwrite=overwrite,
+            options=_choices(option or []),
+            engine=engine,
+            period=period.split(":") if period else None,
+            progress=tell,
+            method=method,
+            n_nodes=nodes,
+            interval=interval,
+            n_bootstrap=bootstrap,
+            seed=seed,
+            profile=profile,
+        )
+    _show_runs(runs)
+    if any(one.modelled is None for one in runs):
+        raise typer.Exit(EXIT_TOO_FEW)
+
+
+@app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row per case.")],
+    outcome: Annotated[str, typer.Option(help="Column of 0 and 1.")],
+    facility: Annotated[str, typer.Option(help="Column of facility labels.")],
+    factors: Annotated[str, typer.Option(help="Columns of risk factors, comma between.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    method: MethodOption = "agq",
+    nodes: Annotated[int, typer.Option(min=1, help="Quadrature nodes of agq.")] = 7,
+    scale: Annotated[str, typer.Option(help="per_1000, percent or ratio.")] = "percent",
+    interval: IntervalOption = "bootstrap",
+    bootstrap: Annotated[int, typer.Option(min=1, help="Bootstrap replicates.")] = 2000,
+    seed: SeedOption = 1,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Fit the model to any table and write rates per facility."""
+    from riskstd.pipeline.table_fit import fit_table
+
+    with _progress() as tell:
+        modelled = fit_table(
+            table,
+            outcome=outcome,
+            facility=facility,
+            factors=[name.strip() for name in factors.split(",") if name.strip()],
+            out=out,
+            method=method,
+            n_nodes=nodes,
+            scale=scale,
+            interval=interval,
+            n_bootstrap=bootstrap,
+            seed=seed,
+            overwrite=overwrite,
+            progress=lambda done, total: tell(done, total, "bootstrap"),
+        )
+    print(modelled.fit.summary())
+    for one in modelled.dropped:
+        _stderr.print(f"left out: {one.factor}: {one.reason}")
+    _stdout.print(f"written to {out}")
+
+
+@app.command()
+def trace(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run of one measure.")],
+    procedure: Annotated[int, typer.Option(help="procedure_id of the run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say why a case is in, what counted, and from which claim lines."""
+    from riskstd.pipeline.trace import trace_procedure
+
+    found = trace_procedure(run_dir, procedure)
+    if as_json:
+        print(json.dumps(vars(found), indent=1, default=str))
+        return
+    _stdout.print(f"{found.measure} procedure {found.procedure_id}: {found.verdict}")
+    if found.outcome is not None:
+        _stdout.print(f"Outcome: {found.outcome}")
+    _print_records("Claim lines of the procedure", found.lines)
+    _print_records("Exclusion rules in order", found.exclusions)
+    _print_records("Hospital visits in the window", found.visits)
+    for factor in found.factors:
+        _print_records(f"Risk factor {factor['factor']} = {factor['value']:g}", factor["diagnoses"])
+
+
+@spec_app.command("list")
+def spec_list() -> None:
+    """List the measures."""
+    from riskstd.spec import fidelity_of, list_measures, load_measure
+
+    rows = []
+    for name, year in list_measures():
+        measure = load_measure(name, year)
+        head = measure.definition.measure
+        rows.append([name, str(year), head.short_title, measure.scale.kind, fidelity_of(measure).label])
+    _print_table("Measures", ["measure", "year", "title", "scale", "fidelity"], rows)
+
+
+@spec_app.command("show")
+def spec_show(
+    measure: Annotated[str, typer.Argument(help="Measure id, or a definition file.")],
+    year: Annotated[int, typer.Option(help="Specification year.")] = 2025,
+    option: Annotated[list[str] | None, typer.Option("--option", help="name=value.")] = None,
+) -> None:
+    """Print a measure in words, every clause with source and origin (Markdown)."""
+    from riskstd.spec import load_measure
+    from riskstd.spec.describe import describe_measure
+
+    print(describe_measure(load_measure(measure, year, options=_choices(option or []))))
+
+
+@spec_app.command("check")
+def spec_check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; the project's own if none.")] = None,
+) -> None:
+    """Check definitions: schema, sources, tables, and an implementation of every rule."""
+    from riskstd.pipeline.spec_check import check_definitions
+
+    checked = check_definitions(files or None)
+    _print_table(
+        "Checked",
+        ["definition", "clauses", "rules", "code tables"],
+        [[c.file, str(c.clauses), str(c.rules), str(c.tables)] for c in checked],
+    )
+
+
+def main() -> None:
+    """Run the command line; errors become messages and exit codes."""
+    try:
+        app()
+    except RiskstdError as error:
+        _stderr.print(f"error: {error}", style="bold", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        # The message of an unforeseen error may hold a value of the data: only its place is shown.
+        frames = traceback.extract_tb(error.__traceback__)
+        _stderr.print(f"unforeseen error: {type(error).__name__}", style="bold", markup=False)
+        for frame in frames[-6:]:
+            _stderr.print(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", markup=False)
+        _stderr.print("  what to do: report these lines; they hold no data", markup=False)
+        sys.exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A progress bar on a terminal; log lines elsewhere."""
+    if not _stderr.is_terminal:
+        yield lambda done, total, what: _log.debug("%s (%s of %s)", what, done, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=_stderr, transient=True) as bar:
+        task = bar.add_task("starting", total=1)
+
+        def tell(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield tell
+
+
+def _show_runs(runs: list[Any]) -> None:
+    rows = []
+    for one in runs:
+        rates = one.rates
+        rows.append(
+            [
+                one.measure.id,
+                f"{len(one.cohort.procedures):,}",
+                f"{int(one.visits.outcomes['outcome'].sum()):,}",
+                "-" if rates is None else f"{len(rates):,}",
+                "rates" if rates is not None else one.no_model_reason,
+            ]
+        )
+    if not runs:
+        _stdout.print("Every measure was done already.")
+        return
+    _print_table("Runs", ["measure", "index procedures", "with visit", "facilities", "result"], rows)
+    for one in runs:
+        _stdout.print(f"{one.measure.id}: {one.folder / 'report' / 'index.html'}", soft_wrap=True)
+
+
+def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _stdout.print(table)
+
+
+def _print_records(title: str, records: list[dict[str, Any]]) -> None:
+    if not records:
+        _stdout.print(f"{title}: none")
+        return
+    columns = list(records[0])
+    _print_table(title, columns, [["" if r[c] is None else str(r[c]) for c in columns] for r in records])
+
+
+def _choices(texts: list[str]) -> dict[str, str]:
+    choices = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise OptionError(f"option {text!r} cannot be read", expected="name=value")
+        choices[name.strip()] = value.strip()
+    return choices
+
+
+def _underscored(text: str) -> str:
+    return text.replace("-", "_")
+
+
+if __name__ == "__main__":
+    main()

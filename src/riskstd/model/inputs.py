@@ -1,0 +1,259 @@
+"""The model's door: arrays or frames in, checked arrays out.
+
+Messages name columns, counts and row positions (from 0), never a value of a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from riskstd.errors import FitError
+from riskstd.model.cells import FloatArray, IntArray
+
+SHOWN_POSITIONS = 5
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelInput:
+    """Checked rows.
+
+    Parameters
+    ----------
+    y, n : ndarray, shape (n_rows,)
+        Events and cases, times the weight of the row.
+    X : ndarray, shape (n_rows, n_factors)
+    facility : ndarray of int, shape (n_rows,)
+        Position in `labels`.
+    labels : ndarray, shape (n_facilities,)
+        Facility labels, sorted.
+    offset : ndarray, shape (n_rows,), or None
+    factor_names : tuple of str
+    trials, raw_y, weights : ndarray, shape (n_rows,)
+        As given, ones where left out; for the binomial constant.
+    """
+
+    y: FloatArray
+    n: FloatArray
+    X: FloatArray
+    facility: IntArray
+    labels: NDArray[Any]
+    offset: FloatArray | None
+    factor_names: tuple[str, ...]
+    trials: FloatArray
+    raw_y: FloatArray
+    weights: FloatArray
+
+
+def read_model_input(
+    y: Any,
+    X: Any,
+    facility: Any,
+    *,
+    trials: Any = None,
+    weights: Any = None,
+    offset: Any = None,
+    factor_names: Any = None,
+) -> ModelInput:
+    """Read and check the arguments of `fit_hierarchical`.
+
+    Raises
+    ------
+    FitError
+        Lengths that differ, missing or infinite numbers, outcomes outside 0 .. trials.
+    """
+    rows, names = read_factors(X, factor_names)
+    length = len(rows)
+    events = read_numbers(y, "outcome y", length)
+    label_values = read_values(facility, "facility")
+    _check_length(label_values, "facility", length)
+    cases = np.ones(length) if trials is None else read_numbers(trials, "trials", length)
+    row_weights = np.ones(length) if weights is None else read_numbers(weights, "weights", length)
+    shift = None if offset is None else read_numbers(offset, "offset", length)
+    _check_outcome(events, cases, given=trials is not None)
+    refuse_rows(row_weights <= 0, "weights", "0 or below", "positive weights", "leave those rows out")
+    labels, codes = code_facilities(label_values)
+    return ModelInput(
+        y=events * row_weights,
+        n=cases * row_weights,
+        X=rows,
+        facility=codes,
+        labels=labels,
+        offset=shift,
+        factor_names=names,
+        trials=cases,
+        raw_y=events,
+        weights=row_weights,
+    )
+
+
+def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[str, ...]]:
+    """Read risk factors of a frame or array, and their names.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows, n_factors)
+    tuple of str
+
+    Examples
+    --------
+    >>> read_factors([[0, 1], [1, 1]])[1]
+    ('x1', 'x2')
+    """
+    frame = nw.from_native(X, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(frame, nw.Series):
+        frame = frame.to_frame()
+    if isinstance(frame, nw.DataFrame):
+        names = tuple(str(name) for name in frame.columns)
+        columns = [_as_float(frame[name].to_numpy(), f"risk factor '{name}'") for name in frame.columns]
+        rows = np.column_stack(columns) if columns else np.zeros((len(frame), 0))
+    else:
+        rows = _as_float(X, "risk factors X")
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2:
+            raise FitError(f"X has {rows.ndim} dimensions", expected="rows x risk factors (2 dimensions)")
+        names = tuple(f"x{k + 1}" for k in range(rows.shape[1]))
+    if factor_names is not None:
+        names = tuple(str(name) for name in factor_names)
+    if len(names) != rows.shape[1]:
+        raise FitError(
+            f"{len(names)} factor names for {rows.shape[1]} columns of X", expected="one name per column"
+        )
+    if len(set(names)) != len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise FitError(f"repeated factor names: {', '.join(repeated)}", expected="distinct names")
+    for name, bad in zip(names, ~np.isfinite(rows).T, strict=True):
+        refuse_rows(bad, f"risk factor '{name}'", "missing or infinite", "finite numbers")
+    return rows + 0.0, names  # + 0.0 turns -0.0 into 0.0
+
+
+def read_numbers(values: Any, name: str, length: int) -> FloatArray:
+    """Read one number per row."""
+    numbers = _as_float(read_values(values, name), name)
+    _check_length(numbers, name, length)
+    refuse_rows(~np.isfinite(numbers), name, "missing or infinite", "finite numbers")
+    return numbers
+
+
+def read_values(values: Any, name: str) -> NDArray[Any]:
+    """Read a series, list or array as a one-dimensional array."""
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        if series.dtype in (nw.Categorical, nw.Enum):
+            series = series.cast(nw.String)
+        return np.asarray(series.to_numpy())
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise FitError(f"{name} holds lists of different lengths", expected="one value per row") from None
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
+    """Sorted distinct labels, and the position of each row's label among them.
+
+    Examples
+    --------
+    >>> labels, codes = code_facilities(np.array(["b", "a", "b"]))
+    >>> labels.tolist(), codes.tolist()
+    (['a', 'b'], [1, 0, 1])
+    """
+    if values.dtype.kind == "f":
+        refuse_rows(np.isnan(values), "facility", "missing", "a label on every row")
+    if values.dtype.kind != "O":
+        labels, codes = np.unique(values, return_inverse=True)
+        return labels, codes
+    refuse_rows(_missing_labels(values), "facility", "missing", "a label on every row")
+    distinct = set(values.tolist())
+    try:
+        ordered = sorted(distinct)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in distinct})
+        raise FitError(
+            f"facility labels of mixed types: {', '.join(kinds)}",
+            expected="labels of one type",
+            hint="convert them all to text",
+        ) from None
+    position = {label: k for k, label in enumerate(ordered)}
+    codes = np.fromiter((position[label] for label in values.tolist()), dtype=np.int64, count=len(values))
+    labels = np.empty(len(ordered), dtype=object)
+    labels[:] = ordered
+    return labels, codes
+
+
+def refuse_rows(bad: NDArray[np.bool_], name: str, what: str, expected: str, hint: str = "") -> None:
+    """Raise FitError with the number and first positions of bad rows, when there are any.
+
+    Examples
+    --------
+    >>> refuse_rows(np.array([False, True]), "offset", "missing", "finite numbers")
+    Traceback (most recent call last):
+    riskstd.errors.FitError: offset: 1 of 2 rows missing (row positions from 0: 1)
+      expected: finite numbers
+    """
+    positions = np.flatnonzero(bad)
+    if len(positions) == 0:
+        return
+    shown = ", ".join(str(p) for p in positions[:SHOWN_POSITIONS])
+    more = ", ..." if len(positions) > SHOWN_POSITIONS else ""
+    raise FitError(
+        f"{name}: {len(positions)} of {len(bad)} rows {what} (row positions from 0: {shown}{more})",
+        expected=expected,
+        hint=hint,
+    )
+
+
+def count_text(count: float) -> str:
+    """A count as text; weighted counts keep two decimals.
+
+    Examples
+    --------
+    >>> count_text(1234567.0), count_text(2.5)
+    ('1,234,567', '2.50')
+    """
+    return f"{count:,.0f}" if count % 1 == 0 else f"{count:,.2f}"
+
+
+def _missing_labels(values: NDArray[Any]) -> NDArray[np.bool_]:
+    # pandas.NA answers neither True nor False to a comparison, so it is known by its type
+    return np.array(
+        [v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in values.tolist()],
+        dtype=bool,
+    )
+
+
+def _as_float(values: Any, name: str) -> FloatArray:
+    try:
+        array = np.asarray(values)
+        # numpy would turn text and dates into numbers silently
+        is_text = array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)
+        if array.dtype.kind in "biufO" and not is_text:
+            return np.array(array, dtype=np.float64)
+        kind = "text" if is_text else str(array.dtype)
+    except (TypeError, ValueError):
+        kind = "mixed"
+    raise FitError(f"{name} cannot be read as numbers (type {kind})", expected="numbers, or true and false")
+
+
+def _check_length(values: NDArray[Any], name: str, length: int) -> None:
+    if values.ndim != 1 or len(values) != length:
+        raise FitError(f"{name} has shape {values.shape}, X has {length} rows", expected=f"shape ({length},)")
+
+
+def _check_outcome(events: FloatArray, cases: FloatArray, *, given: bool) -> None:
+    if not given:
+        expected = "0 or 1 (no event, event)"
+        hint = "pass trials= when y counts events"
+        refuse_rows((events != 0) & (events != 1), "outcome y", "neither 0 nor 1", expected, hint)
+        return
+    refuse_rows(
+        (cases < 1) | (cases % 1 != 0), "trials", "not a whole number of 1 or more", "counts of cases"
+    )
+    refuse_rows(
+        (events < 0) | (events % 1 != 0), "outcome y", "not a whole number of 0 or more", "event counts"
+    )
+    refuse_rows(events > cases, "outcome y", "above trials", "at most as many events as trials")

@@ -1,0 +1,88 @@
+"""What is in claim files, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from riskstd.claims import Claims, read_claims
+from riskstd.cohort.candidates import find_candidates
+from riskstd.pipeline.notes import claims_notes
+from riskstd.spec import list_measures, load_measure
+
+Progress = Any
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Findings on a delivery.
+
+    Attributes
+    ----------
+    layout : str
+    files : list of dict
+        File, kind, rows.
+    ignored : list of str
+        Files that the layout does not need.
+    tables : dict of str to int
+        Rows of each claims table.
+    years : dict of str to int
+        Professional claim lines by year of service.
+    candidates : dict of str to int
+        Procedures with a qualifying code on an ASC facility line, by measure, before any exclusion.
+    findings : list of str
+        What a user should know before a run.
+    """
+
+    layout: str
+    files: list[dict[str, Any]]
+    ignored: list[str]
+    tables: dict[str, int]
+    years: dict[str, int]
+    candidates: dict[str, int]
+    findings: list[str] = field(default_factory=list)
+
+
+def validate_claims(
+    path: str | Path, *, layout: str = "auto", bad_rows: str = "error", progress: Progress = None
+) -> Validation:
+    """Read a delivery and report what it holds and lacks; nothing is kept.
+
+    Raises
+    ------
+    ClaimsError
+        When it cannot be read at all: the message says why and what to do.
+    """
+    claims = read_claims(path, layout=layout, bad_rows=bad_rows, progress=progress)  # type: ignore[arg-type]
+    counts = claims.counts
+    candidates = {}
+    for measure, year in list_measures():
+        found = find_candidates(claims, load_measure(measure, year)).procedures
+        candidates[measure] = int(found.count().to_pyarrow().as_py())
+    return Validation(
+        layout=claims.layout,
+        files=list(counts.get("files", [])),
+        ignored=list(counts.get("ignored_files", [])),
+        tables=dict(counts.get("kept", {})),
+        years=_lines_by_year(claims),
+        candidates=candidates,
+        findings=[*claims.statements, *claims_notes(claims), *_silences(claims, candidates)],
+    )
+
+
+def _lines_by_year(claims: Claims) -> dict[str, int]:
+    lines = claims.professional_lines.mutate(year=claims.professional_lines.line_date.year())
+    counted = lines.group_by("year").aggregate(n=lines.count()).order_by("year").to_pyarrow()
+    return {str(row["year"]): row["n"] for row in counted.to_pylist()}
+
+
+def _silences(claims: Claims, candidates: dict[str, int]) -> list[str]:
+    findings = []
+    empty = [name for name, n in claims.counts.get("kept", {}).items() if n == 0]
+    if empty:
+        findings.append(f"No row in: {', '.join(empty)}.")
+    without = [measure for measure, n in candidates.items() if n == 0]
+    if without:
+        findings.append(f"No qualifying ASC facility line for: {', '.join(without)}.")
+    return findings

@@ -1,0 +1,179 @@
+"""The counts of a run and the sums that hold among them: what a public report protects as one system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from riskstd.errors import InputError
+from riskstd.report.content import Profile, ReportInput
+from riskstd.report.suppression import Total, is_small, suppress
+from riskstd.report.wording import HIDDEN, Suppressed
+
+VISIT_TYPES = ("ed", "observation", "inpatient")
+MOST_SERIOUS_FIRST = ("inpatient", "observation", "ed")
+REASONS = ("planned", "part_of_admission", "belongs_to_later_procedure")
+ALWAYS_PLANNED = frozenset({"PA1", "PA2", "PA3"})
+PLANNED_RULES = ("PA1", "PA2", "PA3", "PA4", "no_planned_procedure", "missing_principal_diagnosis")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the attrition with the names of its three cells."""
+
+    rule: str
+    source: str
+    unit: str
+    before: str
+    excluded: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts by name, those to hide, and the steps, days and rules they are shown in.
+
+    Examples
+    --------
+    >>> counts = Counts({"cases": 40, "events": 3}, frozenset({"events"}))
+    >>> counts["cases"], counts["events"]
+    (40, HIDDEN)
+    """
+
+    values: Mapping[str, int]
+    hidden: frozenset[str]
+    steps: tuple[Step, ...] = ()
+    days: tuple[int, ...] = ()
+    planned_rules: frozenset[str] = ALWAYS_PLANNED
+
+    def __getitem__(self, name: str) -> int | Suppressed:
+        """Return a count, or `HIDDEN`."""
+        return HIDDEN if name in self.hidden else self.values[name]
+
+
+def count_run(content: ReportInput, profile: Profile) -> Counts:
+    """Count attrition, outcomes and visits of a run, and choose what the profile hides.
+
+    Raises
+    ------
+    InputError
+        When counts that belong together do not add up; the message names them.
+    """
+    values, totals, steps = _attrition(content)
+    more_values, more_totals, days = _visits(content)
+    values |= more_values
+    totals += more_totals
+    values |= _outcomes(content)
+    totals += [
+        Total("cases", ("events", "non_events")),
+        Total("events", tuple(f"most_serious.{kind}" for kind in VISIT_TYPES)),
+    ]
+    values |= {f"unmapped.{name}": int(n) for name, n in content.unmapped_codes.items()}
+    _require_sums(values, totals)
+    hidden = suppress(values, totals) if profile == "public" else frozenset()
+    return Counts(values, hidden, steps, days, _rules_that_planned(content.visits))
+
+
+def hides_count(share: float, whole: int) -> bool:
+    """Tell whether a share of a whole gives away a small count, of the part or of the rest."""
+    part = round(share * whole)
+    return is_small(part) or is_small(whole - part)
+
+
+def _attrition(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple[Step, ...]]:
+    """Name the counts of the steps so that one count has one name wherever it is shown."""
+    table = content.attrition.sort_values("step", kind="stable", ignore_index=True)
+    values: dict[str, int] = {"cases": content.n_cases}
+    totals, steps = [], []
+    last_unit, last_after, last_name = "", -1, ""
+    rows = table.to_dict("records")
+    for k, row in enumerate(rows):
+        before, excluded, after = (int(row[c]) for c in ("procedures_before", "excluded", "procedures_after"))
+        goes_on = row["unit"] == last_unit and before == last_after
+        before_name = last_name if goes_on else f"step{k:03}.before"
+        is_cohort = k == len(rows) - 1 and after == content.n_cases
+        after_name = "cases" if is_cohort else f"step{k:03}.after"
+        step = Step(row["rule"], row["source"], row["unit"], before_name, f"step{k:03}.excluded", after_name)
+        values |= {before_name: before, step.excluded: excluded, after_name: after}
+        totals.append(Total(before_name, (step.excluded, after_name)))
+        steps.append(step)
+        last_unit, last_after, last_name = row["unit"], after, after_name
+    return values, totals, tuple(steps)
+
+
+def _outcomes(content: ReportInput) -> dict[str, int]:
+    """Count cases by their most serious visit that counts."""
+    counted = content.visits[content.visits["counted"].astype(bool)]
+    values = {"events": content.n_events, "non_events": content.n_cases - content.n_events}
+    seen: set[object] = set()
+    for kind in MOST_SERIOUS_FIRST:
+        procedures = set(counted.loc[counted["visit_type"] == kind, "procedure_id"])
+        values[f"most_serious.{kind}"] = len(procedures - seen)
+        seen |= procedures
+    return values
+
+
+def _visits(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple[int, ...]]:
+    visits = content.visits
+    first, last = content.measure.window
+    days = tuple(range(first, last + 1))
+    reason = visits["not_counted_because"].where(~visits["counted"].astype(bool), "counted")
+    columns = ("counted", *REASONS)
+    values, totals = {}, []
+    for kind in VISIT_TYPES:
+        of_kind = visits["visit_type"] == kind
+        values[f"visits.{kind}"] = int(np.count_nonzero(of_kind))
+        for column in columns:
+            values[f"visits.{kind}.{column}"] = int(np.count_nonzero(of_kind & (reason == column)))
+        for day in days:
+            on_day = of_kind & (reason == "counted") & (visits["days_after"] == day)
+            values[f"day.{kind}.{day}"] = int(np.count_nonzero(on_day))
+        totals.append(Total(f"visits.{kind}", tuple(f"visits.{kind}.{c}" for c in columns)))
+        totals.append(Total(f"visits.{kind}.counted", tuple(f"day.{kind}.{day}" for day in days)))
+    for name in ("", *(f".{c}" for c in columns)):
+        parts = tuple(f"visits.{kind}{name}" for kind in VISIT_TYPES)
+        values[f"visits.all{name}"] = sum(values[part] for part in parts)
+        totals.append(Total(f"visits.all{name}", parts))
+    for day in days:
+        parts = tuple(f"day.{kind}.{day}" for kind in VISIT_TYPES)
+        values[f"day.all.{day}"] = sum(values[part] for part in parts)
+        totals.append(Total(f"day.all.{day}", parts))
+    rule_values, rule_totals = _planned_rules(visits)
+    return values | rule_values, totals + rule_totals, days
+
+
+def _planned_rules(visits: pd.DataFrame) -> tuple[dict[str, int], list[Total]]:
+    """Count inpatient visits by the rule that decided whether they were planned."""
+    inpatient = visits[visits["visit_type"] == "inpatient"]
+    values = {
+        f"rule.{rule}": int(np.count_nonzero(inpatient["planned_rule"] == rule)) for rule in PLANNED_RULES
+    }
+    planned = int(np.count_nonzero(inpatient["not_counted_because"] == "planned"))
+    totals = []
+    if sum(values.values()) == len(inpatient):
+        totals.append(Total("visits.inpatient", tuple(values)))
+    decided = tuple(f"rule.{rule}" for rule in PLANNED_RULES if rule in _rules_that_planned(visits))
+    if sum(values[rule] for rule in decided) == planned:
+        totals.append(Total("visits.inpatient.planned", decided))
+    return values, totals
+
+
+def _rules_that_planned(visits: pd.DataFrame) -> frozenset[str]:
+    """Rules that planned in this run; an option decides for stays without a principal diagnosis."""
+    planned = visits["planned"].astype(bool)
+    return ALWAYS_PLANNED | (
+        set(visits.loc[planned, "planned_rule"]) - set(visits.loc[~planned, "planned_rule"])
+    )
+
+
+def _require_sums(values: Mapping[str, int], totals: list[Total]) -> None:
+    wrong = [t for t in totals if values[t.total] != sum(values[part] for part in t.parts)]
+    if wrong:
+        names = "; ".join(f"{t.total} and {' + '.join(t.parts)}" for t in wrong[:3])
+        raise InputError(
+            f"{len(wrong)} sum(s) of a run do not hold: {names}",
+            expected="attrition, outcomes and visits of one and the same run",
+        )

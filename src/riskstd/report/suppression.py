@@ -1,0 +1,215 @@
+"""Small cells: which counts a public report hides so that none of 1 to 10 can be read or worked out.
+
+The rule is that of the CMS cell size suppression policy (ResDAC, 26 January 2024): no value from 1 to 10
+may be shown, nor any from which one can be derived; zero may be shown. It is applied to true counts,
+before rounding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import null_space
+from scipy.optimize import linprog
+
+SMALL_CELL = 10
+"""Largest count that may not be shown."""
+
+_TOLERANCE = 1e-6
+_WHOLE_NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?![\w]|[.,]\d)")
+
+
+@dataclass(frozen=True)
+class Total:
+    """One cell that is the sum of others."""
+
+    total: str
+    parts: tuple[str, ...]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells of the sum."""
+        return (self.total, *self.parts)
+
+
+def is_small(count: float, limit: int = SMALL_CELL) -> bool:
+    """Tell whether a count may not be shown.
+
+    Examples
+    --------
+    >>> [is_small(n) for n in (0, 1, 10, 11)]
+    [False, True, True, False]
+    """
+    return 1 <= count <= limit
+
+
+def suppress(cells: Mapping[str, int], totals: Sequence[Total], *, limit: int = SMALL_CELL) -> frozenset[str]:
+    """Choose the cells to hide: every small one, then others until no small one can be worked out.
+
+    While a hidden small cell follows from what is shown, the smallest cell that is shown beside it in a
+    sum is hidden too (cells above zero first, then by name), so the choice is the same on every run.
+
+    Parameters
+    ----------
+    cells : mapping of str to int
+        True counts; cells that a reader can work out belong here even if no table shows them.
+    totals : sequence of Total
+        The sums that hold among the cells.
+    limit : int
+
+    Returns
+    -------
+    frozenset of str
+        Names of the cells to hide.
+
+    Examples
+    --------
+    >>> cells = {"all": 100, "a": 4, "b": 36, "c": 60}
+    >>> sorted(suppress(cells, [Total("all", ("a", "b", "c"))]))
+    ['a', 'b']
+    """
+    hidden = {name for name, count in cells.items() if is_small(count, limit)}
+    while exposed := attack(cells, totals, hidden, limit=limit):
+        neighbors = _shown_beside(exposed[0], totals, hidden)
+        if not neighbors:
+            neighbors = sorted(set(cells) - hidden)
+        if not neighbors:
+            break
+        hidden.add(min(neighbors, key=lambda name: (cells[name] == 0, cells[name], name)))
+    return frozenset(hidden)
+
+
+def attack(
+    cells: Mapping[str, int], totals: Sequence[Total], hidden: Iterable[str], *, limit: int = SMALL_CELL
+) -> list[str]:
+    """Return the hidden small cells that have one possible value, given all that is shown.
+
+    The attacker knows every shown cell, every sum, and which hidden cells are small (1 to `limit`).
+
+    Parameters
+    ----------
+    cells, totals, limit
+        As in `suppress`.
+    hidden : iterable of str
+
+    Returns
+    -------
+    list of str
+        In the order of their names.
+    """
+    names = sorted(hidden)
+    small = [name for name in names if is_small(cells[name], limit)]
+    matrix, known = _equations(cells, totals, names)
+    if not len(matrix):
+        return []
+    solved = [name for name in small if _is_determined(matrix, names.index(name))]
+    if solved:
+        return solved
+    bounds: list[tuple[int, int | None]] = [(1, limit) if name in set(small) else (0, None) for name in names]
+    return [name for name in small if _width(matrix, known, bounds, names.index(name)) < 1 - _TOLERANCE]
+
+
+def protect_sum(
+    values: NDArray[np.int64],
+    hidden: NDArray[np.bool_],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Hide further values of one long column, whose sum is shown, until no hidden one can be worked out.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    hidden : ndarray of bool, shape (n,)
+    lower, upper : ndarray, shape (n,)
+        What a reader knows of a hidden value; for a value hidden only here, 0 and no limit are assumed.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> values = np.array([4, 50, 20])
+    >>> protect_sum(values, values < 11, np.full(3, 1.0), np.full(3, 10.0)).tolist()
+    [True, False, True]
+    """
+    first, hidden = hidden.copy(), hidden.copy()
+    low, high = np.where(first, lower, 0.0), np.where(first, upper, np.inf)
+    while hidden.any() and _has_single_value(values[hidden], low[hidden], high[hidden]):
+        shown = np.flatnonzero(~hidden)
+        if not len(shown):
+            break
+        order = np.lexsort((shown, values[shown], values[shown] == 0))
+        hidden[shown[order[0]]] = True
+    return hidden
+
+
+def states_small_count(text: str, limit: int = SMALL_CELL) -> bool:
+    """Tell whether a sentence holds a whole number from 1 to `limit`.
+
+    Examples
+    --------
+    >>> [states_small_count(text) for text in ("4 claims skipped", "1,204 claims; 0.5 %", "code F32")]
+    [True, False, False]
+    """
+    found = (int(match.replace(",", "")) for match in _WHOLE_NUMBER.findall(text))
+    return any(is_small(value, limit) for value in found)
+
+
+def _shown_beside(name: str, totals: Sequence[Total], hidden: set[str]) -> list[str]:
+    beside = {cell for total in totals if name in total.cells for cell in total.cells}
+    linked = {cell for total in totals if hidden & set(total.cells) for cell in total.cells}
+    return sorted(beside - hidden) or sorted(linked - hidden)
+
+
+def _equations(
+    cells: Mapping[str, int], totals: Sequence[Total], names: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    position = {name: k for k, name in enumerate(names)}
+    rows, known = [], []
+    for total in totals:
+        row, right = np.zeros(len(names)), 0.0
+        for cell, sign in ((total.total, 1.0), *((part, -1.0) for part in total.parts)):
+            if cell in position:
+                row[position[cell]] += sign
+            else:
+                right -= sign * cells[cell]
+        if row.any():
+            rows.append(row)
+            known.append(right)
+    return np.array(rows), np.array(known)
+
+
+def _is_determined(matrix: NDArray[np.float64], position: int) -> bool:
+    free = null_space(matrix)
+    return free.shape[1] == 0 or bool(np.all(np.abs(free[position]) < _TOLERANCE))
+
+
+def _width(
+    matrix: NDArray[np.float64],
+    known: NDArray[np.float64],
+    bounds: list[tuple[int, int | None]],
+    position: int,
+) -> float:
+    goal = np.zeros(matrix.shape[1])
+    goal[position] = 1.0
+    ends = [
+        linprog(sign * goal, A_eq=matrix, b_eq=known, bounds=bounds, method="highs").fun * sign
+        for sign in (1.0, -1.0)
+    ]
+    return ends[1] - ends[0]
+
+
+def _has_single_value(values: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+    total = float(values.sum())
+    unlimited = np.isinf(high)
+    finite = np.where(unlimited, 0.0, high)
+    others_unlimited = unlimited.sum() - unlimited > 0
+    least = np.where(others_unlimited, low, np.maximum(low, total - (finite.sum() - finite)))
+    most = np.minimum(high, total - (low.sum() - low))
+    return bool(np.any((most - least < 1 - _TOLERANCE) & ~unlimited))

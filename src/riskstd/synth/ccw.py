@@ -1,0 +1,215 @@
+"""The CCW dialect: research files of version K, a base and a line or revenue file per claim type and year."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from riskstd.synth.files import FileFormat, dates, texts, write_table
+from riskstd.synth.plan import FIRST_YEAR, ICD9, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
+
+_SLOTS = {"carrier": 12, "outpatient": 25, "inpatient": 25}
+_CLAIM_TYPES = {"outpatient": "40", "inpatient": "60"}
+_LEADING_DIGIT = {"carrier": 7, "outpatient": 4, "inpatient": 6}
+_LINE_FILES = {"carrier": "carrier_line", "outpatient": "outpatient_revenue", "inpatient": "inpatient_revenue"}
+
+Columns = dict[str, pa.Array]
+
+
+def write_ccw(plan: Plan, people: People, folder: Path, file_format: FileFormat) -> dict[str, int]:
+    """Write a delivery in the CCW dialect.
+
+    Parameters
+    ----------
+    plan, people
+        What to write.
+    folder : Path
+        Folder that takes the files; it must exist.
+    file_format : str
+        `parquet` (dates as dates) or `csv` (dates as yyyymmdd text).
+
+    Returns
+    -------
+    dict of str to int
+        Rows by file name.
+    """
+    rows = _write_enrolment(plan.vocabulary, people, folder, file_format)
+    for kind in ("carrier", "outpatient", "inpatient"):
+        claims = plan.frame(kind, "claims").sort_values(["person", "first", "claim"], ignore_index=True)
+        claim_id = _claim_ids(len(claims), _LEADING_DIGIT[kind])
+        person_id = pa.array(people.person_id[claims["person"].to_numpy()].tolist(), pa.string())
+        position = np.full(plan.claims_planned, NONE, dtype=np.int64)
+        position[claims["claim"].to_numpy()] = np.arange(len(claims))
+        base = _base_columns(kind, plan, claims, person_id, claim_id, position)
+        lines = plan.frame(kind, "lines")
+        lines["position"] = position[lines["claim"].to_numpy()]
+        lines = lines.sort_values(["position", "line"], ignore_index=True)
+        at = lines["position"].to_numpy()
+        of_line = _line_columns(kind, plan.vocabulary, lines)
+        shared = {name: base[name].take(pa.array(at)) for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")}
+        year = year_of(claims["last"].to_numpy())
+        for name, columns, years in (
+            (f"{kind}_base", base, year),
+            (_LINE_FILES[kind], {**shared, **of_line}, year[at]),
+        ):
+            rows.update(_write_years(name, pa.table(columns), years, folder, file_format))
+    return rows
+
+
+def _write_years(
+    name: str, table: pa.Table, years: np.ndarray, folder: Path, file_format: FileFormat
+) -> dict[str, int]:
+    rows = {}
+    for year in range(FIRST_YEAR, LAST_YEAR + 1):
+        part = table.filter(pa.array(years == year))
+        rows[f"{name}_{year}"] = write_table(part, folder, f"{name}_{year}", file_format)
+    return rows
+
+
+def _claim_ids(n: int, digit: int) -> pa.Array:
+    numbers = pa.array(np.arange(1, n + 1) + digit * 10**14)
+    return pc.cast(numbers, pa.string())  # type: ignore[return-value]
+
+
+# ---- enrolment --------------------------------------------------------------------------------
+
+
+def _write_enrolment(
+    vocabulary: Vocabulary, people: People, folder: Path, file_format: FileFormat
+) -> dict[str, int]:
+    """Write one file per year with the people entitled to something, or dead, in it."""
+    rows = {}
+    for i, year in enumerate(range(FIRST_YEAR, LAST_YEAR + 1)):
+        months = slice(12 * i, 12 * i + 12)
+        entitled = (people.buy_in[:, months] != vocabulary("0")).any(axis=1)
+        keep = np.flatnonzero(people.has_record & entitled)
+        died = (people.death != NO_DAY) & (year_of(np.where(people.death == NO_DAY, 0, people.death)) == year)
+        columns: Columns = {
+            "BENE_ID": pa.array(people.person_id[keep].tolist(), pa.string()),
+            "BENE_ENROLLMT_REF_YR": pa.array(np.full(len(keep), year, dtype=np.int32)),
+            "BENE_BIRTH_DT": dates(people.birth[keep]),
+            "BENE_DEATH_DT": dates(np.where(died, people.death, NO_DAY)[keep]),
+            "SEX_IDENT_CD": texts(people.sex[keep], vocabulary),
+        }
+        for month in range(12):
+            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(people.buy_in[keep, 12 * i + month], vocabulary)
+        for month in range(12):
+            columns[f"HMO_IND_{month + 1:02d}"] = texts(people.hmo[keep, 12 * i + month], vocabulary)
+        rows[f"mbsf_{year}"] = write_table(pa.table(columns), folder, f"mbsf_{year}", file_format)
+    return rows
+
+
+# ---- claims -----------------------------------------------------------------------------------
+
+
+def _base_columns(
+    kind: str, plan: Plan, claims: pd.DataFrame, person_id: pa.Array, claim_id: pa.Array, position: np.ndarray
+) -> Columns:
+    def text(name: str) -> pa.Array:
+        return texts(claims[name].to_numpy(), plan.vocabulary)
+
+    columns: Columns = {"BENE_ID": person_id, "CLM_ID": claim_id}
+    if kind == "carrier":
+        columns["NCH_CLM_TYPE_CD"] = text("claim_type")
+    else:
+        columns["NCH_CLM_TYPE_CD"] = pa.array([_CLAIM_TYPES[kind]] * len(claims), pa.string())
+    columns["CLM_FROM_DT"] = dates(claims["first"].to_numpy())
+    columns["CLM_THRU_DT"] = dates(claims["last"].to_numpy())
+    if kind == "carrier":
+        columns["CARR_CLM_PMT_DNL_CD"] = text("payment")
+        columns["CARR_CLM_BLG_NPI_NUM"] = text("billing")
+    else:
+        columns |= {
+            "PRVDR_NUM": text("ccn"),
+            "CLM_FAC_TYPE_CD": text("facility_type"),
+            "CLM_SRVC_CLSFCTN_TYPE_CD": text("bill_class"),
+            "CLM_FREQ_CD": text("frequency"),
+            "CLM_MDCR_NON_PMT_RSN_CD": text("nonpayment"),
+            "ORG_NPI_NUM": text("npi"),
+        }
+    if kind == "inpatient":
+        columns |= {
+            "CLM_ADMSN_DT": dates(claims["admission"].to_numpy()),
+            "NCH_BENE_DSCHRG_DT": dates(claims["discharge"].to_numpy()),
+            "PTNT_DSCHRG_STUS_CD": text("status"),
+            "CLM_SRC_IP_ADMSN_CD": text("source"),
+        }
+    columns |= _diagnosis_columns(kind, plan, claims, position)
+    if kind == "inpatient":
+        columns |= _procedure_columns(plan, len(claims), position)
+    return columns
+
+
+def _diagnosis_columns(kind: str, plan: Plan, claims: pd.DataFrame, position: np.ndarray) -> Columns:
+    """Return principal and other diagnoses; professional claims alone carry the version of each code."""
+    slots = plan.frame(kind, "diagnoses")
+    wide = np.full((len(claims), _SLOTS[kind]), NONE, dtype=np.int32)
+    wide[position[slots["claim"].to_numpy()], slots["slot"].to_numpy() - 1] = slots["code"].to_numpy()
+    columns: Columns = {}
+    _add_code(columns, "PRNCPAL_DGNS_CD", claims["principal"].to_numpy(), plan.vocabulary, kind)
+    for slot in range(_SLOTS[kind]):
+        _add_code(columns, f"ICD_DGNS_CD{slot + 1}", wide[:, slot], plan.vocabulary, kind)
+    return columns
+
+
+def _add_code(columns: Columns, name: str, codes: np.ndarray, vocabulary: Vocabulary, kind: str) -> None:
+    columns[name] = _plain(texts(codes, vocabulary))
+    if kind == "carrier":
+        columns[name.replace("DGNS_CD", "DGNS_VRSN_CD")] = _version(codes, vocabulary)
+
+
+def _plain(codes: pa.Array) -> pa.Array:
+    return pc.replace_substring(codes, ICD9, "")  # type: ignore[return-value]
+
+
+def _version(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:
+    nine = vocabulary.is_icd9()
+    return pa.array(["0", "9"]).take(pa.array(nine[codes].astype(np.int32), mask=codes < 0))
+
+
+def _procedure_columns(plan: Plan, n: int, position: np.ndarray) -> Columns:
+    slots = plan.frame("inpatient", "procedures")
+    codes = np.full((n, _SLOTS["inpatient"]), NONE, dtype=np.int32)
+    days = np.full((n, _SLOTS["inpatient"]), NO_DAY, dtype=np.int32)
+    at = position[slots["claim"].to_numpy()], slots["slot"].to_numpy() - 1
+    codes[at], days[at] = slots["code"].to_numpy(), slots["day"].to_numpy()
+    columns: Columns = {}
+    for slot in range(_SLOTS["inpatient"]):
+        columns[f"ICD_PRCDR_CD{slot + 1}"] = texts(codes[:, slot], plan.vocabulary)
+        columns[f"PRCDR_DT{slot + 1}"] = dates(days[:, slot])
+    return columns
+
+
+def _line_columns(kind: str, vocabulary: Vocabulary, lines: pd.DataFrame) -> Columns:
+    def text(name: str) -> pa.Array:
+        return texts(lines[name].to_numpy(), vocabulary)
+
+    number = pa.array(lines["line"].to_numpy(), pa.int32())
+    if kind == "carrier":
+        return {
+            "LINE_NUM": number,
+            "PRF_PHYSN_NPI": text("performing"),
+            "ORG_NPI_NUM": text("organization"),
+            "PRVDR_SPCLTY": text("specialty"),
+            "LINE_CMS_TYPE_SRVC_CD": text("type_of_service"),
+            "LINE_PLACE_OF_SRVC_CD": text("place"),
+            "LINE_1ST_EXPNS_DT": dates(lines["first"].to_numpy()),
+            "LINE_LAST_EXPNS_DT": dates(lines["last"].to_numpy()),
+            "HCPCS_CD": text("hcpcs"),
+            "HCPCS_1ST_MDFR_CD": text("mod1"),
+            "HCPCS_2ND_MDFR_CD": text("mod2"),
+            "LINE_PRCSG_IND_CD": text("indicator"),
+            "LINE_ICD_DGNS_CD": _plain(text("diagnosis")),
+            "LINE_ICD_DGNS_VRSN_CD": _version(lines["diagnosis"].to_numpy(), vocabulary),
+        }
+    columns: Columns = {"CLM_LINE_NUM": number, "REV_CNTR": text("revenue")}
+    if kind == "outpatient":
+        columns["REV_CNTR_DT"] = dates(lines["day"].to_numpy())
+    columns["HCPCS_CD"] = text("hcpcs")
+    if kind == "outpatient":
+        columns["HCPCS_1ST_MDFR_CD"] = text("mod1")
+    return columns

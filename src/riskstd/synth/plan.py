@@ -1,0 +1,214 @@
+"""The plan: everything the generator puts into claims, in its own terms and free of any dialect.
+
+Text (codes, provider numbers) is kept as numbers of a vocabulary, days as days since
+1 January 1970; `NONE` and `NO_DAY` are blanks. What is planned here is the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+NONE = -1
+NO_DAY = int(np.iinfo(np.int32).min)
+FIRST_YEAR, LAST_YEAR = 2021, 2024
+MONTHS = 12 * (LAST_YEAR - FIRST_YEAR + 1)
+ICD9 = "9|"
+NEVER_PLANNED = "never_planned_visit_type"
+VISIT_TYPES = ("ed", "observation", "inpatient")
+
+Kind = Literal["carrier", "outpatient", "inpatient"]
+Part = Literal["claims", "lines", "diagnoses", "procedures"]
+
+# Columns of each part with the value of a cell that a batch leaves out.
+COLUMNS: dict[tuple[str, str], dict[str, int | bool]] = {
+    ("carrier", "claims"): {
+        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE},
+        **{"claim_type": NONE, "payment": NONE, "billing": NONE, "void": False},
+    },
+    ("carrier", "lines"): {
+        **{"claim": NONE, "line": 1, "first": NO_DAY, "last": NO_DAY, "hcpcs": NONE, "mod1": NONE, "mod2": NONE},
+        **{"type_of_service": NONE, "specialty": NONE, "place": NONE, "indicator": NONE, "diagnosis": NONE},
+        **{"organization": NONE, "performing": NONE, "facility": NONE, "asc": False, "denied": False},
+    },
+    ("outpatient", "claims"): {
+        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE, "ccn": NONE},
+        **{"npi": NONE, "facility_type": NONE, "bill_class": NONE, "frequency": NONE, "nonpayment": NONE},
+        **{"void": False},
+    },
+    ("outpatient", "lines"): {
+        **{"claim": NONE, "line": 1, "revenue": NONE, "day": NO_DAY, "hcpcs": NONE, "mod1": NONE},
+    },
+    ("inpatient", "claims"): {
+        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE, "ccn": NONE},
+        **{"npi": NONE, "facility_type": NONE, "bill_class": NONE, "frequency": NONE, "nonpayment": NONE},
+        **{"admission": NO_DAY, "discharge": NO_DAY, "status": NONE, "source": NONE, "void": False},
+    },
+    ("inpatient", "lines"): {"claim": NONE, "line": 1, "revenue": NONE, "hcpcs": NONE},
+    ("inpatient", "procedures"): {"claim": NONE, "slot": 1, "code": NONE, "day": NO_DAY},
+    **{
+        (kind, "diagnoses"): {"claim": NONE, "slot": 1, "code": NONE}
+        for kind in ("carrier", "outpatient", "inpatient")
+    },
+    ("visits", "claims"): {
+        **{"visit": NONE, "person": NONE, "type": 0, "start": NO_DAY, "end": NO_DAY, "rule": NONE},
+        **{"principal": NONE, "ccn": NONE, "professional": False},
+    },
+    ("visits", "lines"): {"visit": NONE, "claim": NONE},
+}
+
+
+def day_of(year: int, month: int, day: int) -> int:
+    """Return a date as days since 1 January 1970.
+
+    Examples
+    --------
+    >>> day_of(1970, 1, 2)
+    1
+    """
+    return (date(year, month, day) - date(1970, 1, 1)).days
+
+
+def month_of(days: np.ndarray) -> np.ndarray:
+    """Return the month of each day as months since January of the first year."""
+    months = np.asarray(days, dtype="datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months - 12 * (FIRST_YEAR - 1970)
+
+
+def year_of(days: np.ndarray) -> np.ndarray:
+    """Return the calendar year of each day."""
+    return np.asarray(days, dtype="datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+class Vocabulary:
+    """Texts by number; ICD-9 codes are kept apart from ICD-10 codes by a mark."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        """Return the number of a text; blank text is `NONE`."""
+        if not text:
+            return NONE
+        if text not in self._numbers:
+            self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return self._numbers[text]
+
+    def many(self, texts: Iterable[str]) -> np.ndarray:
+        """Return the numbers of several texts."""
+        return np.array([self(text) for text in texts], dtype=np.int32)
+
+    def text(self, number: int) -> str | None:
+        """Return the text of a number, None for a blank."""
+        return None if number < 0 else self.texts[number]
+
+    def is_icd9(self) -> np.ndarray:
+        """Tell for every number whether it is an ICD-9 code."""
+        return np.array([text.startswith(ICD9) for text in self.texts], dtype=bool)
+
+
+@dataclass
+class People:
+    """People and their monthly enrolment; one row per person, sorted by identifier."""
+
+    person_id: np.ndarray
+    birth: np.ndarray
+    death: np.ndarray
+    sex: np.ndarray
+    has_record: np.ndarray
+    buy_in: np.ndarray
+    hmo: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.person_id)
+
+
+@dataclass
+class Plan:
+    """Claims, lines, diagnoses, procedures and visits as planned, batch by batch."""
+
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    claims_planned: int = 0
+    visits_planned: int = 0
+    _batches: dict[tuple[str, str], list[dict[str, np.ndarray]]] = field(default_factory=dict)
+    _dropped_claims: list[np.ndarray] = field(default_factory=list)
+    _dropped_visits: list[np.ndarray] = field(default_factory=list)
+
+    def new_claims(self, count: int) -> np.ndarray:
+        """Return numbers for new claims."""
+        first = self.claims_planned
+        self.claims_planned += count
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def new_visits(self, count: int) -> np.ndarray:
+        """Return numbers for new visits."""
+        first = self.visits_planned
+        self.visits_planned += count
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def add(self, kind: str, part: str, /, **columns: object) -> None:
+        """Add rows; a single value holds for every row of the batch."""
+        defaults = COLUMNS[kind, part]
+        unknown = set(columns) - set(defaults)
+        if unknown:
+            raise KeyError(f"{kind} {part} has no column {sorted(unknown)}")
+        rows = max(np.size(value) for value in columns.values())  # type: ignore[arg-type]
+        if any(np.size(value) == 0 for value in columns.values()):  # type: ignore[arg-type]
+            return
+        batch = {
+            name: np.broadcast_to(np.asarray(columns.get(name, default), dtype=_dtype(name, default)), (rows,))
+            for name, default in defaults.items()
+        }
+        self._batches.setdefault((kind, part), []).append(batch)
+
+    def add_diagnoses(self, kind: str, claim: np.ndarray, codes: np.ndarray) -> None:
+        """Add the diagnoses of claims: `codes` of shape (claims, slots), blanks left out."""
+        rows, columns = np.nonzero(codes >= 0)
+        slots = np.cumsum(codes >= 0, axis=1)
+        self.add(kind, "diagnoses", claim=claim[rows], slot=slots[rows, columns], code=codes[rows, columns])
+
+    def frame(self, kind: str, part: str) -> pd.DataFrame:
+        """Return all rows of a part so far, without dropped claims and visits."""
+        defaults = COLUMNS[kind, part]
+        batches = self._batches.get((kind, part), [])
+        frame = pd.DataFrame(
+            {
+                name: np.concatenate([batch[name] for batch in batches])
+                if batches
+                else np.empty(0, _dtype(name, default))
+                for name, default in defaults.items()
+            }
+        )
+        for key, count, dropped in (
+            ("claim", self.claims_planned, self._dropped_claims),
+            ("visit", self.visits_planned, self._dropped_visits),
+        ):
+            if dropped and key in frame:
+                keep = np.ones(count, dtype=bool)
+                keep[np.concatenate(dropped)] = False
+                frame = frame[keep[frame[key].to_numpy()]].reset_index(drop=True)
+        return frame
+
+    def drop_after_death(self, people: People) -> None:
+        """Drop claims that begin after the day of death, with their visits."""
+        for kind in ("carrier", "outpatient", "inpatient"):
+            claims = self.frame(kind, "claims")
+            death = people.death[claims["person"].to_numpy()]
+            late = claims.loc[(death != NO_DAY) & (claims["first"].to_numpy() > death), "claim"].to_numpy()
+            links = self.frame("visits", "lines")
+            visits = links.loc[links["claim"].isin(late), "visit"].to_numpy()
+            self._dropped_visits.append(visits)
+            self._dropped_claims.append(late)
+
+
+def _dtype(name: str, default: int | bool) -> type:
+    if isinstance(default, bool):
+        return np.bool_
+    return np.int64 if name in ("claim", "visit") else np.int32

@@ -1,0 +1,254 @@
+"""Nothing from 1 to 10 can be read off a public page, or worked out from it."""
+
+from __future__ import annotations
+
+import importlib.util
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from riskstd.report import SMALL_CELL, Total, attack, render_report, suppress
+from riskstd.report.counts import count_run
+from riskstd.report.facilities import read_facilities
+from riskstd.report.suppression import is_small, protect_sum
+
+_SPEC = importlib.util.spec_from_file_location("page_outline", Path(__file__).with_name("test_page.py"))
+assert _SPEC is not None
+assert _SPEC.loader is not None
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+Outline = _MODULE.Outline
+
+
+def possible_values(cells, totals, hidden, name):
+    """Every value a hidden small cell can have, by trying all values of the hidden cells up to a bound."""
+    names = sorted(hidden)
+    top = max(cells.values())
+    ranges = [range(1, SMALL_CELL + 1) if is_small(cells[n]) else range(top + 1) for n in names]
+    found = set()
+    for guess in product(*ranges):
+        trial = {**cells, **dict(zip(names, guess, strict=True))}
+        if all(trial[t.total] == sum(trial[p] for p in t.parts) for t in totals):
+            found.add(trial[name])
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 16), min_size=2, max_size=3), st.integers(0, 1))
+def test_no_small_cell_has_one_possible_value_by_trying_them_all(parts, extra):
+    names = [f"part{k}" for k in range(len(parts))]
+    cells = {"all": sum(parts), **dict(zip(names, parts, strict=True))}
+    totals = [Total("all", tuple(names))]
+    if extra:
+        cells |= {"other": 14, "grand": cells["all"] + 14}
+        totals.append(Total("grand", ("all", "other")))
+    hidden = suppress(cells, totals)
+    assert {name for name, n in cells.items() if is_small(n)} <= hidden
+    if len(hidden) <= 3:
+        for name in hidden:
+            if is_small(cells[name]):
+                assert len(possible_values(cells, totals, hidden, name)) > 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_tables_with_margins_withstand_the_attack(seed):
+    rng = np.random.default_rng(seed)
+    cells, totals = {}, []
+    table = rng.choice([0, 3, 9, 10, 11, 40, 500], (3, 4), p=[0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.1])
+    for i, j in np.ndindex(table.shape):
+        cells[f"c{i}{j}"] = int(table[i, j])
+    for i in range(3):
+        cells[f"row{i}"] = int(table[i].sum())
+        totals.append(Total(f"row{i}", tuple(f"c{i}{j}" for j in range(4))))
+    for j in range(4):
+        cells[f"col{j}"] = int(table[:, j].sum())
+        totals.append(Total(f"col{j}", tuple(f"c{i}{j}" for i in range(3))))
+    cells["all"] = int(table.sum())
+    totals.append(Total("all", tuple(f"row{i}" for i in range(3))))
+    totals.append(Total("all", tuple(f"col{j}" for j in range(4))))
+    hidden = suppress(cells, totals)
+    assert {name for name, n in cells.items() if is_small(n)} <= hidden
+    assert attack(cells, totals, hidden) == []
+    assert suppress(dict(reversed(cells.items())), totals) == hidden
+
+
+def test_the_attack_finds_what_primary_suppression_leaves_open():
+    cells = {"all": 100, "a": 4, "b": 96}
+    totals = [Total("all", ("a", "b"))]
+    assert attack(cells, totals, {"a"}) == ["a"]
+    assert attack({"all": 2, "a": 1, "b": 1}, totals, {"a", "b"}) == ["a", "b"]
+    assert attack({"all": 20, "a": 10, "b": 10}, totals, {"a", "b"}) == ["a", "b"]
+    assert attack(cells, totals, {"a", "b"}) == []
+
+
+def test_zero_is_shown_and_nothing_is_hidden_without_need():
+    assert suppress({"all": 90, "a": 0, "b": 90}, [Total("all", ("a", "b"))]) == frozenset()
+
+
+def test_another_limit_is_kept():
+    cells = {"all": 100, "a": 14, "b": 86}
+    assert suppress(cells, [Total("all", ("a", "b"))], limit=20) == {"a", "b"}
+
+
+def shown_numbers(row, columns):
+    return [int(row[k].replace(",", "")) if row[k] not in {"[c]", ""} else None for k in columns]
+
+
+def solve_chain(rows):
+    """Least and most that each step may have excluded, given every number the table shows."""
+    size = len(rows)
+    n = 3 * size
+    equations, known, bounds = [], [], [(0, None)] * n
+    for k, cells in enumerate(rows):
+        row = np.zeros(n)
+        row[[3 * k, 3 * k + 1, 3 * k + 2]] = 1, -1, -1
+        equations.append(row)
+        known.append(0.0)
+        if k:
+            row = np.zeros(n)
+            row[[3 * k - 1, 3 * k]] = 1, -1
+            equations.append(row)
+            known.append(0.0)
+        for c, value in enumerate(cells):
+            if value is not None:
+                bounds[3 * k + c] = (value, value)
+    ranges = []
+    for k in range(size):
+        goal = np.zeros(n)
+        goal[3 * k + 1] = 1
+        low, high = (
+            sign * linprog(sign * goal, A_eq=equations, b_eq=known, bounds=bounds, method="highs").fun
+            for sign in (1, -1)
+        )
+        ranges.append((low, high))
+    return ranges
+
+
+@pytest.mark.parametrize(
+    "excluded",
+    [
+        [500, 3, 40, 900, 77],
+        [500, 3, 0, 0, 0],
+        [3],
+        [0, 0, 0, 10],
+        [1, 1, 0, 0, 0],
+        [10, 10],
+        [0, 200, 0, 1, 0, 300, 2],
+    ],
+)
+def test_attrition_of_a_public_page_does_not_give_a_step_away(make_report, excluded):
+    content = make_report("ASC-17", 60, excluded=excluded)
+    page = Outline(render_report(content, profile="public"))
+    rows = page.table("Attrition")[3:]
+    chain = [shown_numbers(row, (3, 4, 5)) for row in rows]
+    truth = (excluded + [0] * len(chain))[: len(chain)]
+    for count, (low, high) in zip(truth, solve_chain(chain), strict=True):
+        if is_small(count):
+            assert high - low >= 1 - 1e-6
+    for row in chain:
+        assert not any(value is not None and is_small(value) for value in row)
+
+
+@pytest.mark.parametrize("n_events", [0, 1, 5, 10, 11, 39, 40])
+def test_tiny_runs_show_no_small_count_in_any_table(make_report, n_events):
+    content = make_report(
+        "ASC-12", rates=None, n_cases=40, n_events=n_events, no_model_reason="too few events"
+    )
+    page = Outline(render_report(content, profile="public"))
+    for caption in (
+        "Attrition",
+        "Outcome",
+        "All visits",
+        "Inpatient admissions",
+        "Visits that count",
+        "What could",
+    ):
+        for row in page.table(caption)[1:]:
+            for cell in row[1:]:
+                if cell.replace(",", "").isdigit():
+                    assert not is_small(int(cell.replace(",", ""))), (caption, row)
+    counts = count_run(content, "public")
+    if is_small(n_events) or is_small(40 - n_events):
+        assert "events" in counts.hidden
+        assert f"{n_events} of them" not in page.text
+        assert f"{100 * n_events / 40:.1f} %" not in page.text
+
+
+def test_facility_profile_hides_nothing(make_report):
+    assert "[c]" not in render_report(make_report("ASC-12", 40), profile="facility")
+
+
+def test_public_facility_rows_hide_every_number_that_tells_of_few_events(make_report):
+    content = make_report("ASC-17", 300)
+    page = Outline(render_report(content, profile="public"))
+    rows = {row[0]: row for row in page.table("All facilities")[1:]}
+    minimum = content.measure.definition.score.categories.minimum_cases
+    truth = content.rates.set_index("facility_id")
+    few = 0
+    for name, row in rows.items():
+        cases, observed = int(truth.loc[name, "cases"]), int(truth.loc[name, "observed"])
+        if cases < minimum:
+            assert row[2:] == ["[c]"] * len(row[2:])
+            assert row[1] == "Too few cases"
+        elif is_small(observed) or is_small(cases - observed):
+            few += 1
+            assert row[3:] == ["[c]"] * len(row[3:])
+    assert few > 20
+    assert sum(row[3] != "[c]" for row in rows.values()) > 20
+
+
+def test_sums_over_facilities_give_no_facility_away(make_report, make_rates):
+    content = make_report("ASC-17", 60)
+    rates = content.rates.copy()
+    keep = (rates["observed"] > 10) & (rates["cases"] >= 35)
+    alone = rates[~keep].head(1)
+    rates = rates[keep | rates.index.isin(alone.index)].reset_index(drop=True)
+    content = make_report("ASC-17", rates=rates)
+    facilities = read_facilities(content, "public")
+    frame, hidden = facilities.frame, facilities.hide_results
+    assert hidden.sum() >= 2
+    assert (frame["observed"][hidden] > SMALL_CELL).any()
+    left = content.n_events - frame["observed"][~hidden].sum()
+    assert left > int(alone["observed"].iloc[0])
+
+
+def test_one_column_with_a_sum_hides_until_no_value_is_single():
+    values = np.array([30, 1, 1, 45])
+    small = values < 11
+    hidden = protect_sum(values, small, np.ones(4), np.full(4, 10.0))
+    assert hidden.tolist() == [True, True, True, False]
+    assert (
+        protect_sum(np.array([3, 4, 90]), np.array([True, True, False]), np.ones(3), np.full(3, 10.0)).sum()
+        == 2
+    )
+
+
+def test_shares_of_rare_risk_factors_are_hidden(make_report, make_model):
+    model = make_model()
+    content = make_report("ASC-12", 30)
+    shares = [4 / content.n_cases, 1 - 4 / content.n_cases, 0.5]
+    for term, share in zip(model["coefficients"][1:4], shares, strict=True):
+        term["prevalence"] = share
+    content = make_report("ASC-12", 30, model=model)
+    rows = Outline(render_report(content, profile="public")).table("Risk factors: odds")
+    assert [row[1] for row in rows[2:5]] == ["[c]", "[c]", "50.0 %"]
+    rows = Outline(render_report(content)).table("Risk factors: odds")
+    assert "[c]" not in [row[1] for row in rows[2:5]]
+
+
+def test_sentences_with_small_counts_are_left_out_of_public_pages(make_report):
+    notes = ("4 claims were skipped", "1,204 codes are newer than the map")
+    content = make_report("ASC-12", 30, notes=notes)
+    public, own = render_report(content, profile="public"), render_report(content)
+    assert "4 claims were skipped" not in public
+    assert "1 further note is not shown here" in public
+    assert "1,204 codes" in public
+    assert "3 cases have it" not in public
+    assert "4 claims were skipped" in own
+    assert "3 cases have it" in own
