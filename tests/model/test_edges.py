@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from riskstd.errors import FitError, OptionError, TooFewDataError
+from riskstd.errors import FitError, OptionError, RiskstdError, TooFewDataError
 from riskstd.model import check_enough_data, fit_hierarchical
 
 NAMES = ["years", "diabetes", "copd", "cancer"]
@@ -260,3 +260,35 @@ def test_national_truth_is_recovered(simulator):
     assert abs(fit.tau - 0.5) < 4 * fit.tau_se
     assert abs(fit.beta[0] - 0.03) < 4 * fit.beta_se[0]
     assert fit.tau_se < 0.06
+
+
+def random_rows(seed):
+    """Small data of every kind: rare or common events, huge or no spread, odd units."""
+    rng = np.random.default_rng(seed)
+    n_facilities, n_factors = rng.integers(2, 60), rng.integers(0, 8)
+    n = int(rng.integers(n_facilities, 40 * n_facilities))
+    facility = rng.integers(0, n_facilities, n)
+    X = (rng.random((n, n_factors)) < rng.uniform(0, 0.5, n_factors)).astype(float)
+    if n_factors > 2:
+        X[:, 0] = rng.normal(size=n) * 10.0 ** rng.integers(-4, 6)
+        X[:, 1] = rng.integers(0, 4, n)
+    tau, mu = rng.choice([0, 0.1, 0.5, 2, 6]), rng.choice([-5, -3, -1, 0, 3])
+    log_odds = mu + rng.normal(0, tau, n_facilities)[facility]
+    return (rng.random(n) < 1 / (1 + np.exp(-log_odds))).astype(int), X, facility
+
+
+@pytest.mark.parametrize("options", [{}, {"n_nodes": 30}, {"method": "laplace"}, {"method": "pql"}])
+def test_random_data_converge_or_are_refused(options):
+    """No warning, no other error: what is fitted has a finite optimum."""
+    outcomes = {"fitted": 0, "refused": 0}
+    for seed in [*range(100), 150, 275, 305, 420, 446, 518, 650]:
+        try:
+            fit = fit_hierarchical(*random_rows(seed), **options)
+        except RiskstdError:
+            outcomes["refused"] += 1
+            continue
+        outcomes["fitted"] += 1
+        assert fit.converged, seed
+        assert np.all(np.isfinite(fit.covariance[:-1, :-1])), seed
+        assert np.all(np.isfinite(fit.effects)), seed
+    assert min(outcomes.values()) > 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from riskstd.report import IntervalFacts, ReportInput
 from riskstd.spec import fidelity_of, load_measure
 
+VOID = {"meta", "img", "br", "hr", "link", "input"}
 STEPS = (
     ("raw input", "claims layout", "claim line"),
     ("facility line with a qualifying code", "manual p. 1-15", "claim line"),
@@ -98,7 +100,7 @@ def make_attrition(measure: Any, n_cases: int, excluded: list[int] | None = None
     candidates = n_cases + sum(excluded)
     rows = [
         (*STEPS[0], 9_000_000 + candidates, 0),
-        (*STEPS[1], 9_000_000 + candidates, 9_000_000 - candidates),
+        (*STEPS[1], 9_000_000 + candidates, 9_000_000),
     ]
     before = candidates
     for rule, count in zip(rules, excluded, strict=True):
@@ -207,6 +209,59 @@ def make_report(
     return ReportInput(**fields)
 
 
+class Outline(HTMLParser):
+    """Reads a page, checks that tags close in order, and keeps what tests ask about."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.faults: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.captions: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        self.faults += [f"never closed: {tag}" for tag in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "table":
+            self.tables.append([])
+            self.captions.append("")
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in {"th", "td"}:
+            self.tables[-1][-1].append("")
+        if tag == "p" and "p" in self.open:
+            self.faults.append("p inside p")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"{tag} closed out of order at {self.getpos()}")
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+        if "caption" in self.open:
+            self.captions[-1] += data
+        elif "td" in self.open or "th" in self.open:
+            self.tables[-1][-1][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def table(self, caption: str) -> list[list[str]]:
+        return next(t for t, c in zip(self.tables, self.captions, strict=True) if c.startswith(caption))
+
+
+@pytest.fixture
+def outline() -> type[Outline]:
+    return Outline
+
+
 @pytest.fixture(name="make_report")
 def make_report_fixture() -> Callable[..., ReportInput]:
     return make_report
@@ -220,3 +275,9 @@ def make_rates_fixture() -> Callable[..., pd.DataFrame]:
 @pytest.fixture(name="make_model")
 def make_model_fixture() -> Callable[..., dict[str, Any]]:
     return make_model
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without figures, where a test asks about text only."""
+    monkeypatch.setattr("riskstd.report.page.make_plots", lambda *_, **__: [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from html.parser import HTMLParser
 
 import matplotlib as mpl
 import numpy as np
@@ -14,66 +13,17 @@ import pytest
 from riskstd.errors import InputError, OptionError
 from riskstd.report import render_report, write_report_files
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class Outline(HTMLParser):
-    """Reads a page, checks that tags close in order, and keeps what tests ask about."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.faults: list[str] = []
-        self.tables: list[list[list[str]]] = []
-        self.captions: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-        self.faults += [f"never closed: {tag}" for tag in self.open]
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "table":
-            self.tables.append([])
-            self.captions.append("")
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in {"th", "td"}:
-            self.tables[-1][-1].append("")
-        if tag == "p" and "p" in self.open:
-            self.faults.append("p inside p")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.faults.append(f"{tag} closed out of order at {self.getpos()}")
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
-        if "caption" in self.open:
-            self.captions[-1] += data
-        elif "td" in self.open or "th" in self.open:
-            self.tables[-1][-1][-1] += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    def table(self, caption: str) -> list[list[str]]:
-        return next(t for t, c in zip(self.tables, self.captions, strict=True) if c.startswith(caption))
-
 
 @pytest.fixture(scope="module", params=["facility", "public"])
 def profile(request):
     return request.param
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("measure_id", ["ASC-12", "ASC-17", "ASC-18", "ASC-19"])
-def test_every_measure_has_a_page_that_nests_and_names_its_parts(make_report, measure_id, profile):
+def test_every_measure_has_a_page_that_nests_and_names_its_parts(make_report, measure_id, profile, outline):
     content = make_report(measure_id, 40)
-    page = Outline(render_report(content, profile=profile))
+    page = outline(render_report(content, profile=profile))
     assert page.faults == []
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == 1
@@ -87,15 +37,16 @@ def test_every_measure_has_a_page_that_nests_and_names_its_parts(make_report, me
     assert {attrs["href"] for attrs in page.all("a")} <= {f"#{name}" for name in ids}
 
 
-def test_tables_have_captions_and_headers_with_scope_and_rows_of_one_width(make_report, profile):
-    page = Outline(render_report(make_report("ASC-17", 40), profile=profile))
+@pytest.mark.usefixtures("no_figures")
+def test_tables_have_captions_and_headers_with_scope_and_rows_of_one_width(make_report, profile, outline):
+    page = outline(render_report(make_report("ASC-17", 40), profile=profile))
     assert all(caption.strip() for caption in page.captions)
     assert all(attrs.get("scope") in {"col", "row"} for attrs in page.all("th"))
     assert all(len({len(row) for row in rows}) == 1 for rows in page.tables)
 
 
-def test_figures_have_alternative_text_and_are_inside_the_page(make_report, profile):
-    page = Outline(render_report(make_report("ASC-12", 40), profile=profile))
+def test_figures_have_alternative_text_and_are_inside_the_page(make_report, profile, outline):
+    page = outline(render_report(make_report("ASC-12", 40), profile=profile))
     images = page.all("img")
     assert len(images) == 2
     assert all(len(image["alt"]) > 30 for image in images)
@@ -103,9 +54,9 @@ def test_figures_have_alternative_text_and_are_inside_the_page(make_report, prof
     assert all(image["src"].startswith(f"data:{kind};base64,") for image in images)
 
 
-def test_nothing_is_fetched_and_nothing_runs(make_report, profile):
+def test_nothing_is_fetched_and_nothing_runs(make_report, profile, outline):
     text = render_report(make_report("ASC-12", 40), profile=profile)
-    page = Outline(text)
+    page = outline(text)
     for _, attrs in page.tags:
         for name in ("src", "href", "action", "data", "poster", "srcset"):
             assert re.match(r"#|data:image/", attrs.get(name) or "#")
@@ -115,7 +66,7 @@ def test_nothing_is_fetched_and_nothing_runs(make_report, profile):
     assert "url(" not in text
 
 
-def test_hostile_names_are_text(make_report, make_rates):
+def test_hostile_names_are_text(make_report, make_rates, outline):
     content = make_report("ASC-12", 30)
     names = [
         "<script>alert(1)</script>",
@@ -128,7 +79,7 @@ def test_hostile_names_are_text(make_report, make_rates):
     rates.loc[: len(names) - 1, "facility_id"] = names
     hostile = make_report("ASC-12", 30, rates=rates, period="<b>2023</b>", notes=("<i>x</i>",), layout="<u>")
     text = render_report(hostile)
-    page = Outline(text)
+    page = outline(text)
     assert page.faults == []
     assert not page.all("script")
     assert len(page.all("img")) == 2
@@ -161,8 +112,8 @@ def test_the_style_of_matplotlib_is_left_as_it_was_and_does_not_matter(make_repo
     assert first == second
 
 
-def test_without_a_model_the_page_says_why_and_shows_the_rest(make_report):
-    page = Outline(render_report(make_report("ASC-18", rates=None)))
+def test_without_a_model_the_page_says_why_and_shows_the_rest(make_report, outline):
+    page = outline(render_report(make_report("ASC-18", rates=None)))
     assert page.faults == []
     assert "No model, no rates" in page.text
     assert page.text.count("2 facilities have a visit; a model needs 10.") == 2
@@ -173,31 +124,34 @@ def test_without_a_model_the_page_says_why_and_shows_the_rest(make_report):
     assert not any(caption.startswith("All facilities") for caption in page.captions)
 
 
-def test_a_run_without_any_case_has_a_page(make_report, profile):
+def test_a_run_without_any_case_has_a_page(make_report, profile, outline):
     content = make_report("ASC-12", rates=None, n_cases=0, n_events=0)
-    page = Outline(render_report(content, profile=profile))
+    page = outline(render_report(content, profile=profile))
     assert page.faults == []
     assert "No colonoscopies are in the cohort" in page.text
 
 
-def test_long_lists_are_cut_and_that_is_said(make_report):
-    page = Outline(render_report(make_report("ASC-12", 620)))
+@pytest.mark.usefixtures("no_figures")
+def test_long_lists_are_cut_and_that_is_said(make_report, outline):
+    page = outline(render_report(make_report("ASC-12", 620)))
     rows = page.table("500 of 620 facilities; all are in facility_rates.csv")
     assert len(rows) == 501
 
 
-def test_options_that_differ_from_their_default_are_named(make_report):
+@pytest.mark.usefixtures("no_figures")
+def test_options_that_differ_from_their_default_are_named(make_report, outline):
     from riskstd.spec import load_measure
 
     measure = load_measure("ASC-12", options={"carrier_ed": "on"})
-    rows = Outline(render_report(make_report(measure=measure))).table("Options that differ")
+    rows = outline(render_report(make_report(measure=measure))).table("Options that differ")
     assert [row[:3] for row in rows[1:]] == [["carrier_ed", "on", "off"]]
     assert "Every option has its default." in render_report(make_report("ASC-12"))
 
 
-def test_attrition_and_outcome_add_up_in_the_facility_profile(make_report):
+@pytest.mark.usefixtures("no_figures")
+def test_attrition_and_outcome_add_up_in_the_facility_profile(make_report, outline):
     content = make_report("ASC-12", 30)
-    page = Outline(render_report(content))
+    page = outline(render_report(content))
     number = lambda text: int(text.replace(",", ""))  # noqa: E731
     for row in page.table("Attrition")[1:]:
         before, excluded, after = (number(cell) for cell in row[3:])
@@ -209,6 +163,7 @@ def test_attrition_and_outcome_add_up_in_the_facility_profile(make_report):
     assert sum(number(row[-1]) for row in days) == int(content.visits["counted"].sum())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_no_row_of_a_person_is_shown(make_report, profile):
     content = make_report("ASC-12", 30)
     text = render_report(content, profile=profile)
@@ -218,6 +173,7 @@ def test_no_row_of_a_person_is_shown(make_report, profile):
     assert "SECRET" not in repr(content)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_model_that_failed_is_not_praised(make_report, make_model):
     content = make_report("ASC-12", 30, model=make_model(converged=False, singular=True, tau=0.0, dropped=[]))
     text = render_report(content)
@@ -256,14 +212,15 @@ def test_a_failed_write_leaves_the_old_report(make_report, tmp_path, monkeypatch
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_vector_figures_hold_no_date_and_no_program(make_report):
-    page = Outline(render_report(make_report("ASC-12", 20)))
+def test_vector_figures_hold_no_date_and_no_program(make_report, outline):
+    page = outline(render_report(make_report("ASC-12", 20)))
     for image in page.all("img"):
         svg = base64.b64decode(image["src"].partition(",")[2])
         assert b"<dc:date>" not in svg
         assert b"Matplotlib v" not in svg
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_unknown_profile_and_half_results_are_refused(make_report):
     content = make_report("ASC-12", 20)
     with pytest.raises(OptionError, match="facility, public"):
@@ -278,6 +235,7 @@ def test_unknown_profile_and_half_results_are_refused(make_report):
         make_report("ASC-12", 20, outcomes=content.outcomes.head(3))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_counts_that_do_not_belong_together_are_refused(make_report):
     content = make_report("ASC-12", 20)
     lost = content.visits[content.visits["visit_type"] != "ed"]
@@ -288,6 +246,7 @@ def test_counts_that_do_not_belong_together_are_refused(make_report):
         render_report(make_report("ASC-12", 20, attrition=broken))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_frames_are_not_changed(make_report):
     content = make_report("ASC-12", 20)
     copies = {name: getattr(content, name).copy() for name in ("rates", "visits", "outcomes", "attrition")}

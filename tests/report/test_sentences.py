@@ -10,9 +10,9 @@ import pytest
 from riskstd.report import IntervalFacts
 from riskstd.report.counts import Counts
 from riskstd.report.facilities import CategoryCounts
+from riskstd.report.funnel import calibration_of, funnel_of
 from riskstd.report.headline import category_sentences, headline, interval_sentence
 from riskstd.report.plots import caterpillar_title, funnel_title
-from riskstd.report.funnel import calibration_of, funnel_of
 from riskstd.report.views import median_odds_ratio, no_model_sentence, note_sentences
 from riskstd.report.wording import counted, number
 from riskstd.spec import load_measure
@@ -46,12 +46,18 @@ RATIO = load_measure("ASC-19")
         ),
         (
             CategoryCounts(1, 1998, 1, 312, 0),
-            "Of 2,000 scored facilities, 1 is better than the national rate, 1 is worse and 1,998 are no different.",
+            (
+                "Of 2,000 scored facilities, 1 is better than the national rate, 1 is worse and "
+                "1,998 are no different."
+            ),
             "312 facilities have fewer than 30 cases and are not scored.",
         ),
         (
             CategoryCounts(0, 2, 0, 0, 0),
-            "Of 2 scored facilities, none is better than the national rate, none is worse and 2 are no different.",
+            (
+                "Of 2 scored facilities, none is better than the national rate, none is worse and "
+                "2 are no different."
+            ),
             "Every facility has at least 30 cases.",
         ),
         (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +15,7 @@ from riskstd.report.counts import count_run
 from riskstd.report.facilities import read_facilities
 from riskstd.report.suppression import is_small, protect_sum
 
-_SPEC = importlib.util.spec_from_file_location("page_outline", Path(__file__).with_name("test_page.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
-Outline = _MODULE.Outline
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def possible_values(cells, totals, hidden, name):
@@ -38,7 +31,7 @@ def possible_values(cells, totals, hidden, name):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 16), min_size=2, max_size=3), st.integers(0, 1))
 def test_no_small_cell_has_one_possible_value_by_trying_them_all(parts, extra):
     names = [f"part{k}" for k in range(len(parts))]
@@ -55,7 +48,7 @@ def test_no_small_cell_has_one_possible_value_by_trying_them_all(parts, extra):
                 assert len(possible_values(cells, totals, hidden, name)) > 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
 def test_tables_with_margins_withstand_the_attack(seed):
     rng = np.random.default_rng(seed)
@@ -104,7 +97,7 @@ def solve_chain(rows):
     """Least and most that each step may have excluded, given every number the table shows."""
     size = len(rows)
     n = 3 * size
-    equations, known, bounds = [], [], [(0, None)] * n
+    equations, known, bounds = [], [], [(0, 10**9)] * n
     for k, cells in enumerate(rows):
         row = np.zeros(n)
         row[[3 * k, 3 * k + 1, 3 * k + 2]] = 1, -1, -1
@@ -142,9 +135,9 @@ def solve_chain(rows):
         [0, 200, 0, 1, 0, 300, 2],
     ],
 )
-def test_attrition_of_a_public_page_does_not_give_a_step_away(make_report, excluded):
+def test_attrition_of_a_public_page_does_not_give_a_step_away(make_report, excluded, outline):
     content = make_report("ASC-17", 60, excluded=excluded)
-    page = Outline(render_report(content, profile="public"))
+    page = outline(render_report(content, profile="public"))
     rows = page.table("Attrition")[3:]
     chain = [shown_numbers(row, (3, 4, 5)) for row in rows]
     truth = (excluded + [0] * len(chain))[: len(chain)]
@@ -156,11 +149,11 @@ def test_attrition_of_a_public_page_does_not_give_a_step_away(make_report, exclu
 
 
 @pytest.mark.parametrize("n_events", [0, 1, 5, 10, 11, 39, 40])
-def test_tiny_runs_show_no_small_count_in_any_table(make_report, n_events):
+def test_tiny_runs_show_no_small_count_in_any_table(make_report, n_events, outline):
     content = make_report(
         "ASC-12", rates=None, n_cases=40, n_events=n_events, no_model_reason="too few events"
     )
-    page = Outline(render_report(content, profile="public"))
+    page = outline(render_report(content, profile="public"))
     for caption in (
         "Attrition",
         "Outcome",
@@ -177,16 +170,17 @@ def test_tiny_runs_show_no_small_count_in_any_table(make_report, n_events):
     if is_small(n_events) or is_small(40 - n_events):
         assert "events" in counts.hidden
         assert f"{n_events} of them" not in page.text
-        assert f"{100 * n_events / 40:.1f} %" not in page.text
+        shares = {row[2] for row in page.table("Outcome")[1:]}
+        assert f"{100 * n_events / 40:.1f} %" not in shares
 
 
 def test_facility_profile_hides_nothing(make_report):
     assert "[c]" not in render_report(make_report("ASC-12", 40), profile="facility")
 
 
-def test_public_facility_rows_hide_every_number_that_tells_of_few_events(make_report):
+def test_public_facility_rows_hide_every_number_that_tells_of_few_events(make_report, outline):
     content = make_report("ASC-17", 300)
-    page = Outline(render_report(content, profile="public"))
+    page = outline(render_report(content, profile="public"))
     rows = {row[0]: row for row in page.table("All facilities")[1:]}
     minimum = content.measure.definition.score.categories.minimum_cases
     truth = content.rates.set_index("facility_id")
@@ -229,16 +223,16 @@ def test_one_column_with_a_sum_hides_until_no_value_is_single():
     )
 
 
-def test_shares_of_rare_risk_factors_are_hidden(make_report, make_model):
+def test_shares_of_rare_risk_factors_are_hidden(make_report, make_model, outline):
     model = make_model()
     content = make_report("ASC-12", 30)
     shares = [4 / content.n_cases, 1 - 4 / content.n_cases, 0.5]
     for term, share in zip(model["coefficients"][1:4], shares, strict=True):
         term["prevalence"] = share
     content = make_report("ASC-12", 30, model=model)
-    rows = Outline(render_report(content, profile="public")).table("Risk factors: odds")
+    rows = outline(render_report(content, profile="public")).table("Risk factors: odds")
     assert [row[1] for row in rows[2:5]] == ["[c]", "[c]", "50.0 %"]
-    rows = Outline(render_report(content)).table("Risk factors: odds")
+    rows = outline(render_report(content)).table("Risk factors: odds")
     assert "[c]" not in [row[1] for row in rows[2:5]]
 
 

@@ -201,7 +201,7 @@ def _fits_claim_type(layout: Layout, kind: str, file: SourceFile) -> bool:
     """Files of hospice, home health and other claims look alike: their first row tells them apart."""
     allowed = layout.files[kind].claim_types
     column = layout.source_column("claim_type", list(file.header))
-    if not allowed or column is None or not file.first_row:
+    if not allowed or column is None or len(file.first_row) != len(file.header):
         return True
     return file.first_row[file.header.index(column)].strip() in {*allowed, ""}
 

@@ -86,7 +86,7 @@ def working_information(cells: Cells, at: Modes, multiplicity: FloatArray) -> Fl
 def working_curvatures(cells: Cells, tau: float, at: Modes) -> FloatArray:
     """Expected negative Jacobian of each facility's pseudo-likelihood equations.
 
-    Positive definite in sum, so it stands in where an exact Hessian is not.
+    Its blocks of beta and of log tau are positive definite in sum.
 
     Returns
     -------
@@ -145,6 +145,22 @@ def solve_positive(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
     except (LinAlgError, ValueError):
         return None
     return solution if np.all(np.isfinite(solution)) else None
+
+
+def solve_expected(curvature: FloatArray, right: FloatArray) -> FloatArray | None:
+    """Solve with a working curvature, without its cross terms of beta and log tau if need be.
+
+    Examples
+    --------
+    >>> solve_expected(np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([1.0, 3.0])).tolist()
+    [1.0, 3.0]
+    """
+    solution = solve_positive(curvature, right)
+    if solution is None:
+        decoupled = curvature.copy()
+        decoupled[-1, :-1] = decoupled[:-1, -1] = 0.0
+        solution = solve_positive(decoupled, right)
+    return solution
 
 
 def invert_positive(matrix: FloatArray) -> FloatArray:

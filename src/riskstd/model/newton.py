@@ -15,6 +15,7 @@ from riskstd.model.curvature import (
     central_differences,
     laplace_hessians,
     mode_derivatives,
+    solve_expected,
     solve_positive,
     symmetric,
     total,
@@ -31,6 +32,8 @@ SLOW_RATE = 0.2
 """Ratio of successive decrements above which the closed-form curvature is too far off."""
 NEAR = 1e-3
 """Decrement above which slow progress may be the shape of the objective, not the curvature."""
+PATIENCE = 10
+"""Iterations after which slow progress counts as slow wherever it happens."""
 MAX_STEPS = 100
 MAX_BETA_STEP = 2.0
 MAX_LOG_TAU_STEP = 1.0
@@ -124,8 +127,7 @@ def maximise(
         if decrement < DECREMENT:
             converged = True
             break
-        if len(objective.rule.x) > 1 and len(path) > 2 and not by_differences:
-            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < NEAR
+        by_differences = by_differences or (len(objective.rule.x) > 1 and is_slow(path))
         moved = _climb(objective, theta, at, multiplicity, bounded_step(step), value)
         if moved is None:
             converged = decrement < ACCEPTABLE_DECREMENT
@@ -134,6 +136,19 @@ def maximise(
         if not MIN_LOG_TAU < theta[-1] < MAX_LOG_TAU:
             break
     return Optimum(theta, at, converged, tuple(path))
+
+
+def is_slow(path: list[PathStep]) -> bool:
+    """Whether the last step shrank the decrement too little for a curvature that fits.
+
+    Examples
+    --------
+    >>> is_slow([PathStep(-9.0, 0.3, 1e-4), PathStep(-9.0, 0.3, 9e-5)])
+    True
+    """
+    if len(path) < 2 or path[-1].decrement <= SLOW_RATE * path[-2].decrement:
+        return False
+    return path[-1].decrement < NEAR or len(path) > PATIENCE
 
 
 def bounded_step(step: FloatArray) -> FloatArray:
@@ -167,11 +182,10 @@ def _newton_step(
         step = solve_positive(total(multiplicity, objective.curvatures(theta, at)), score)
         if step is not None:
             return step
-    for curvatures in (laplace_hessians, working_curvatures):
-        step = solve_positive(total(multiplicity, curvatures(objective.cells, tau, at.modes)), score)
-        if step is not None:
-            return step
-    return None
+    step = solve_positive(total(multiplicity, laplace_hessians(objective.cells, tau, at.modes)), score)
+    if step is not None:
+        return step
+    return solve_expected(total(multiplicity, working_curvatures(objective.cells, tau, at.modes)), score)
 
 
 def _climb(

@@ -18,7 +18,7 @@ from riskstd.model.curvature import (
     central_differences,
     invert_positive,
     quadratic_form,
-    solve_positive,
+    solve_expected,
     total,
     working_curvatures,
     working_information,
@@ -30,11 +30,10 @@ from riskstd.model.newton import (
     MAX_LOG_TAU,
     MAX_STEPS,
     MIN_LOG_TAU,
-    NEAR,
-    SLOW_RATE,
     Optimum,
     PathStep,
     bounded_step,
+    is_slow,
     moved_modes,
 )
 from riskstd.model.quadrature import Evaluation, log_joint_at_mode
@@ -111,7 +110,7 @@ def solve_pseudo(
         tau = float(np.exp(theta[-1]))
         value = float(total(multiplicity, at.log_likelihood))
         score = total(multiplicity, at.score)
-        step = solve_positive(total(multiplicity, objective.curvatures(theta, at)), score)
+        step = solve_expected(total(multiplicity, objective.curvatures(theta, at)), score)
         if step is None:
             break
         decrement = float(np.sqrt(max(score @ step, 0.0)))
@@ -119,8 +118,7 @@ def solve_pseudo(
         if decrement < DECREMENT:
             converged = True
             break
-        if len(path) > 2 and not by_differences:
-            by_differences = decrement > SLOW_RATE * path[-2].decrement and decrement < NEAR
+        by_differences = by_differences or is_slow(path)
         if by_differences:
             step = _step_by_differences(objective, theta, at, multiplicity, score, step)
         step = bounded_step(step)

@@ -100,7 +100,8 @@ class Refitter:
             full = self._full(multiplicity, held)
             if full is None:
                 return None
-            beta, tau, modes, retried = *full, True
+            # a full fit with tau = 0 has no warm start to fail
+            beta, tau, modes, retried = *full, self._curvatures is not None
         added = np.zeros_like(modes.u)
         if tau > 0:
             added = fixed_effect_variance(self.cells, modes, multiplicity, ~held)

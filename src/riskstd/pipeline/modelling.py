@@ -12,8 +12,7 @@ import numpy as np
 from riskstd.errors import TooFewDataError
 from riskstd.model import HierarchicalFit, check_enough_data, fit_hierarchical
 from riskstd.pipeline.labels import column_labels
-from riskstd.rates import FacilityRates, Standardization, standardize
-from riskstd.rates.rules import CategoryLabels
+from riskstd.rates import FacilityRates, standardize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,18 +39,6 @@ class Modelled:
     rates: FacilityRates
     dropped: tuple[DroppedFactor, ...]
     means: dict[str, float]
-
-
-def standardization_of(measure: Measure) -> Standardization:
-    """Return what the rates need to know of a measure."""
-    categories = measure.definition.score.categories
-    return Standardization(
-        scale=measure.scale.kind,
-        minimum_cases=categories.minimum_cases,
-        display_level=categories.display_level,
-        category_level=categories.category_level,
-        category_labels=CategoryLabels(**categories.labels.model_dump()),
-    )
 
 
 def model_outcomes(
@@ -87,7 +74,7 @@ def model_outcomes(
     fit = fit_hierarchical(y, table[kept], facility, method=method, n_nodes=n_nodes)
     rates = standardize(
         fit,
-        measure=standardization_of(measure),
+        measure=measure,
         interval=interval,
         n_bootstrap=n_bootstrap,
         seed=seed,

@@ -88,11 +88,11 @@ def _attrition(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple
     table = content.attrition.sort_values("step", kind="stable", ignore_index=True)
     values: dict[str, int] = {"cases": content.n_cases}
     totals, steps = [], []
-    last_unit, last_after, last_name = "", -1, ""
+    last_after, last_name = -1, ""
     rows = table.to_dict("records")
     for k, row in enumerate(rows):
         before, excluded, after = (int(row[c]) for c in ("procedures_before", "excluded", "procedures_after"))
-        goes_on = row["unit"] == last_unit and before == last_after
+        goes_on = before == last_after
         before_name = last_name if goes_on else f"step{k:03}.before"
         is_cohort = k == len(rows) - 1 and after == content.n_cases
         after_name = "cases" if is_cohort else f"step{k:03}.after"
@@ -100,7 +100,7 @@ def _attrition(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple
         values |= {before_name: before, step.excluded: excluded, after_name: after}
         totals.append(Total(before_name, (step.excluded, after_name)))
         steps.append(step)
-        last_unit, last_after, last_name = row["unit"], after, after_name
+        last_after, last_name = after, after_name
     return values, totals, tuple(steps)
 
 

@@ -6,7 +6,8 @@ import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -42,15 +43,31 @@ _STYLE: dict[str, Any] = {
 _UNTOUCHED = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plot:
-    """One figure of a page: name of its file, bytes, and its text alternatives."""
+    """One figure of a page: name of its file, its text alternatives, and its bytes.
+
+    Attributes
+    ----------
+    vector : bool
+        Whether it may be given as SVG, which holds the points.
+    """
 
     name: str
     alt: str
     caption: str
-    png: bytes
-    svg: bytes | None
+    figure: Figure = field(repr=False)
+    vector: bool
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        return to_png(self.figure)
+
+    @cached_property
+    def svg(self) -> bytes | None:
+        """The figure as SVG, None where only an image may be given."""
+        return to_svg(self.figure) if self.vector else None
 
     @property
     def data_uri(self) -> str:
@@ -72,6 +89,12 @@ def new_figure(width: float = 8.6, height: float = 4.8) -> Figure:
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out once, so that every later drawing of it is the same."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def to_png(figure: Figure) -> bytes:

@@ -22,7 +22,7 @@ from riskstd.report.facilities import (
     read_facilities,
     rows_where,
 )
-from riskstd.report.figures import Plot, to_png, to_svg
+from riskstd.report.figures import Plot
 from riskstd.report.funnel import LIMIT_LEVELS, calibration_of, funnel_of
 from riskstd.report.headline import (
     headline,
@@ -216,7 +216,7 @@ def _funnel(content: ReportInput, facilities: Facilities, rows: pd.DataFrame, pr
 
 
 def _plot(name: str, alt: str, caption: str, figure: Any, profile: Profile) -> Plot:
-    return Plot(name, alt, caption, to_png(figure), None if profile == "public" else to_svg(figure))
+    return Plot(name, alt, caption, figure, vector=profile != "public")
 
 
 def _is_partial(content: ReportInput, facilities: Facilities, rows: pd.DataFrame) -> bool:

@@ -23,6 +23,7 @@ from riskstd.report.figures import (
     figure_style,
     new_figure,
     plain,
+    settle,
 )
 from riskstd.report.funnel import LIMIT_LEVELS, Funnel, calibration_of, funnel_of
 from riskstd.report.wording import counted, level_text
@@ -287,6 +288,7 @@ def _finish(figure: Figure, axes: Axes, source: str) -> None:
         figure.legend(loc="outside lower left", ncols=3, borderaxespad=1.2, columnspacing=1.6)
     if source:
         figure.text(0.008, 0.008, source, fontsize=7.5, color="#5b616e", parse_math=False)
+    settle(figure)
 
 
 def _axis_name(measure: Measure) -> str:

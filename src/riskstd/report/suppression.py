@@ -106,7 +106,8 @@ def attack(
     matrix, known = _equations(cells, totals, names)
     if not len(matrix):
         return []
-    solved = [name for name in small if _is_determined(matrix, names.index(name))]
+    free = null_space(matrix)
+    solved = [name for name in small if np.all(np.abs(free[names.index(name)]) < _TOLERANCE)]
     if solved:
         return solved
     bounds: list[tuple[int, int | None]] = [(1, limit) if name in set(small) else (0, None) for name in names]
@@ -183,11 +184,6 @@ def _equations(
             rows.append(row)
             known.append(right)
     return np.array(rows), np.array(known)
-
-
-def _is_determined(matrix: NDArray[np.float64], position: int) -> bool:
-    free = null_space(matrix)
-    return free.shape[1] == 0 or bool(np.all(np.abs(free[position]) < _TOLERANCE))
 
 
 def _width(

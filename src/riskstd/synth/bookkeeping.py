@@ -129,7 +129,9 @@ def candidates_of(book: CodeBook, facts: Facts) -> pd.DataFrame:
     found["rvu"] = found["rvu"].astype(float)
     found = found.sort_values([*KEY, "rvu", "text"], ascending=[True, True, True, False, True])
     grouped = found.groupby(KEY, sort=True)
-    rows = grouped.agg(index_code=("code", "first"), work_rvu=("rvu", "first"), qualifying_procedures=("code", "size"))
+    rows = grouped.agg(
+        index_code=("code", "first"), work_rvu=("rvu", "first"), qualifying_procedures=("code", "size")
+    )
     in_code_order = found.sort_values([*KEY, "text"]).groupby(KEY, sort=True)
     rows["codes"] = in_code_order["text"].agg(" ".join)
     rows = rows.reset_index()
@@ -188,8 +190,10 @@ def _hits(clause: Exclusion, book: CodeBook, facts: Facts, candidates: pd.DataFr
         case DiagnosisPresent():
             return _diagnosis_present(clause, book, facts, candidates)
         case FollowedByProcedure():
-            pairs = candidates[["person", "day"]].reset_index(names="row").merge(
-                candidates[["person", "day"]], on="person", suffixes=("", "_other")
+            pairs = (
+                candidates[["person", "day"]]
+                .reset_index(names="row")
+                .merge(candidates[["person", "day"]], on="person", suffixes=("", "_other"))
             )
             later = (pairs["day_other"] - pairs["day"]).between(1, clause.within_days)
             return np.isin(np.arange(len(candidates)), pairs.loc[later, "row"])
@@ -259,7 +263,9 @@ def visits_of(book: CodeBook, facts: Facts, index: pd.DataFrame) -> pd.DataFrame
     """Return the hospital visits in the window of every index procedure, with what counts."""
     first, last = book.measure.window
     rows = index[["person", "day"]].reset_index(names="row")
-    pairs = rows.merge(facts.visits, on="person").sort_values(["row", "start", "type", "visit"], ignore_index=True)
+    pairs = rows.merge(facts.visits, on="person").sort_values(
+        ["row", "start", "type", "visit"], ignore_index=True
+    )
     pairs["days_after"] = pairs["start"] - pairs["day"]
     pairs = pairs[pairs["days_after"].between(first, last)].reset_index(drop=True)
     planned_rules = [book.vocabulary(rule) for rule in ("PA1", "PA2", "PA3")]
@@ -274,7 +280,9 @@ def visits_of(book: CodeBook, facts: Facts, index: pd.DataFrame) -> pd.DataFrame
 
 def _within_admission(pairs: pd.DataFrame, visits: pd.DataFrame) -> np.ndarray:
     stays = visits.loc[visits["type"] == 2, ["person", "start", "end"]]
-    own = pairs.reset_index(names="pair")[["pair", "person", "start"]].merge(stays, on="person", suffixes=("", "_stay"))
+    own = pairs.reset_index(names="pair")[["pair", "person", "start"]].merge(
+        stays, on="person", suffixes=("", "_stay")
+    )
     hit = own.loc[(own["start"] >= own["start_stay"]) & (own["start"] <= own["end"]), "pair"]
     return np.isin(np.arange(len(pairs)), hit)
 
@@ -309,11 +317,15 @@ def risk_factors(book: CodeBook, facts: Facts, candidates: pd.DataFrame) -> pd.D
             case YearsOver():
                 columns[names[0]] = age - factor.start_years
             case SameDayCode():
-                columns[names[0]] = _same_day_code(book, facts, candidates, factor.table, factor.role).astype(int)
+                columns[names[0]] = _same_day_code(book, facts, candidates, factor.table, factor.role).astype(
+                    int
+                )
             case WorkRvu():
                 columns[names[0]] = candidates["work_rvu"].to_numpy()
             case ProcedureCount():
-                columns.update(_classes(candidates["qualifying_procedures"].to_numpy(), factor.lower_bounds, names))
+                columns.update(
+                    _classes(candidates["qualifying_procedures"].to_numpy(), factor.lower_bounds, names)
+                )
             case ProcedureType():
                 kinds = _types(book, factor, candidates)
                 others = [kind for kind in factor.types if kind != factor.reference]

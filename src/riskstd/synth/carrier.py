@@ -25,11 +25,15 @@ class Pool:
     condition_codes: np.ndarray
     condition_sizes: np.ndarray
 
-    def condition(self, health: Health, person: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
+    def condition(
+        self, health: Health, person: np.ndarray, rng: np.random.Generator, share: float
+    ) -> np.ndarray:
         """Draw a diagnosis code of one of each person's conditions, for a part of them; else `NONE`."""
         which = health.draw(person, rng)
         slot = np.floor(rng.random(len(person)) * self.condition_sizes[which]).astype(np.int64)
-        return np.where((which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE)
+        return np.where(
+            (which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE
+        )
 
 
 def make_pool(vocabulary: Vocabulary) -> Pool:
@@ -51,7 +55,9 @@ def make_pool(vocabulary: Vocabulary) -> Pool:
 # ---- the day at the surgical center -----------------------------------------------------------
 
 
-def draw_codes(profile: MeasureProfile, book: CodeBook, day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_codes(
+    profile: MeasureProfile, book: CodeBook, day: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Draw one to three qualifying codes of the service year for each procedure, of shape (procedures, 3)."""
     drawn = np.full((len(day), 3), NONE, dtype=np.int32)
     year = year_of(day)

@@ -15,7 +15,11 @@ from riskstd.synth.plan import FIRST_YEAR, ICD9, LAST_YEAR, NO_DAY, NONE, People
 _SLOTS = {"carrier": 12, "outpatient": 25, "inpatient": 25}
 _CLAIM_TYPES = {"outpatient": "40", "inpatient": "60"}
 _LEADING_DIGIT = {"carrier": 7, "outpatient": 4, "inpatient": 6}
-_LINE_FILES = {"carrier": "carrier_line", "outpatient": "outpatient_revenue", "inpatient": "inpatient_revenue"}
+_LINE_FILES = {
+    "carrier": "carrier_line",
+    "outpatient": "outpatient_revenue",
+    "inpatient": "inpatient_revenue",
+}
 
 Columns = dict[str, pa.Array]
 
@@ -50,7 +54,10 @@ def write_ccw(plan: Plan, people: People, folder: Path, file_format: FileFormat)
         lines = lines.sort_values(["position", "line"], ignore_index=True)
         at = lines["position"].to_numpy()
         of_line = _line_columns(kind, plan.vocabulary, lines)
-        shared = {name: base[name].take(pa.array(at)) for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")}
+        shared = {
+            name: base[name].take(pa.array(at))
+            for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")
+        }
         year = year_of(claims["last"].to_numpy())
         for name, columns, years in (
             (f"{kind}_base", base, year),
@@ -96,7 +103,9 @@ def _write_enrolment(
             "SEX_IDENT_CD": texts(people.sex[keep], vocabulary),
         }
         for month in range(12):
-            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(people.buy_in[keep, 12 * i + month], vocabulary)
+            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(
+                people.buy_in[keep, 12 * i + month], vocabulary
+            )
         for month in range(12):
             columns[f"HMO_IND_{month + 1:02d}"] = texts(people.hmo[keep, 12 * i + month], vocabulary)
         rows[f"mbsf_{year}"] = write_table(pa.table(columns), folder, f"mbsf_{year}", file_format)

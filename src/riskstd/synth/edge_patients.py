@@ -153,8 +153,14 @@ class Patient:
         """Say what must come of the procedure of a day."""
         self.ward.cases.append(
             Expected(
-                self.name, self.ward.profile.id, self.person, self._facility(facility), self.base + day,
-                self.clause, self.expected, **what,  # type: ignore[arg-type]
+                self.name,
+                self.ward.profile.id,
+                self.person,
+                self._facility(facility),
+                self.base + day,
+                self.clause,
+                self.expected,
+                **what,  # type: ignore[arg-type]
             )  # fmt: skip
         )
 
@@ -325,7 +331,9 @@ class Patient:
         if listed:
             plan.add_diagnoses("inpatient", claim, np.array([[number(listed)]]))
         for slot, code in enumerate(procedures, start=1):
-            plan.add("inpatient", "procedures", claim=claim, slot=slot, code=number(code), day=self.base + day)
+            plan.add(
+                "inpatient", "procedures", claim=claim, slot=slot, code=number(code), day=self.base + day
+            )
         for line, revenue in enumerate(["0120", *(["0450"] if ed_line else []), "0001"], start=1):
             plan.add("inpatient", "lines", claim=claim, line=line, revenue=number(revenue))
         return claim

@@ -60,7 +60,9 @@ def draw_people(
 ) -> People:
     """Draw people whose first and last procedure (or only contact) fall on given days."""
     n = len(first_day)
-    years = np.where(rng.random(n) < 0.025, rng.uniform(45, 65, n), np.minimum(65.1 + rng.gamma(1.9, 4.2, n), 99))
+    years = np.where(
+        rng.random(n) < 0.025, rng.uniform(45, 65, n), np.minimum(65.1 + rng.gamma(1.9, 4.2, n), 99)
+    )
     birth = (first_day - np.floor(years * 365.25)).astype(np.int64)
     sex = np.where(rng.random(n) < 0.46, vocabulary("1"), vocabulary("2")).astype(np.int32)
     has_record = rng.random(n) >= 0.001

@@ -32,7 +32,15 @@ COLUMNS: dict[tuple[str, str], dict[str, int | bool]] = {
         **{"claim_type": NONE, "payment": NONE, "billing": NONE, "void": False},
     },
     ("carrier", "lines"): {
-        **{"claim": NONE, "line": 1, "first": NO_DAY, "last": NO_DAY, "hcpcs": NONE, "mod1": NONE, "mod2": NONE},
+        **{
+            "claim": NONE,
+            "line": 1,
+            "first": NO_DAY,
+            "last": NO_DAY,
+            "hcpcs": NONE,
+            "mod1": NONE,
+            "mod2": NONE,
+        },
         **{"type_of_service": NONE, "specialty": NONE, "place": NONE, "indicator": NONE, "diagnosis": NONE},
         **{"organization": NONE, "performing": NONE, "facility": NONE, "asc": False, "denied": False},
     },
@@ -163,7 +171,9 @@ class Plan:
         if any(np.size(value) == 0 for value in columns.values()):  # type: ignore[arg-type]
             return
         batch = {
-            name: np.broadcast_to(np.asarray(columns.get(name, default), dtype=_dtype(name, default)), (rows,))
+            name: np.broadcast_to(
+                np.asarray(columns.get(name, default), dtype=_dtype(name, default)), (rows,)
+            )
             for name, default in defaults.items()
         }
         self._batches.setdefault((kind, part), []).append(batch)

@@ -41,7 +41,16 @@ ORDINARY_CLAIMS_A_YEAR, OUTPATIENT_CLAIMS_A_YEAR = 5.5, 1.1
 PLANNED_PROCEDURES = ("0SRD0J9", "0SR90JZ", "0DTN0ZZ", "02703DZ", "0HTV0ZZ", "0VT08ZZ")
 PLANNED_DIAGNOSES = ("M1711", "M1611", "C189", "I2510", "C50911", "C61")
 OTHER_PROCEDURES = ("0DJD8ZZ", "02HV33Z", "30233N1", "5A1D70Z", "B2111ZZ")
-_PATTERNS = ("ed", "observation", "ed_observation", "stay", "ed_in_stay", "ed_then_stay", "transfer", "two_ed")
+_PATTERNS = (
+    "ed",
+    "observation",
+    "ed_observation",
+    "stay",
+    "ed_in_stay",
+    "ed_then_stay",
+    "transfer",
+    "two_ed",
+)
 _PATTERN_WEIGHTS = (0.52, 0.10, 0.06, 0.16, 0.08, 0.04, 0.02, 0.02)
 
 
@@ -93,6 +102,8 @@ def simulate(
     _background(world, schedule, health, contacts, streams[4])
     _outcomes(world, schedule, health, streams[5])
     plan.drop_after_death(people)
+    # A person never entitled in the years of the delivery is in none of its enrolment files.
+    people.has_record &= (people.buy_in != plan.vocabulary("0")).any(axis=1)
     return world
 
 
@@ -208,7 +219,9 @@ def _background_stays(
 ) -> None:
     """Add at most one stay per person, far from procedures."""
     person = np.flatnonzero(rng.random(len(intensity)) < 0.10 * intensity)
-    day = np.floor(start[person] + rng.random(len(person)) * (end[person] - start[person] - 8)).astype(np.int64)
+    day = np.floor(start[person] + rng.random(len(person)) * (end[person] - start[person] - 8)).astype(
+        np.int64
+    )
     clear = ~_near_procedure(schedule, person, day, -30, 30)
     person, day = person[clear], day[clear]
     codes = world.plan.vocabulary.many(sorted({c for p in world.profiles for c in p.visit_diagnoses}))
@@ -273,7 +286,9 @@ def _stays(
     diagnoses = _diagnoses(world, health, person, rng, first=codes)
     kind = rng.random(n)
     is_pa4 = ~planned & (kind < 0.25) & acute.any() & ~transfer
-    diagnoses[is_pa4, 0] = codes[acute][rng.integers(0, max(acute.sum(), 1), is_pa4.sum())] if acute.any() else NONE
+    diagnoses[is_pa4, 0] = (
+        codes[acute][rng.integers(0, max(acute.sum(), 1), is_pa4.sum())] if acute.any() else NONE
+    )
     rule = np.where(is_pa4, number("PA4"), number("no_planned_procedure"))
     listed = number.many(PLANNED_PROCEDURES)[rng.integers(0, len(PLANNED_PROCEDURES), n)]
     other = number.many(("", "", *OTHER_PROCEDURES))[rng.integers(0, 2 + len(OTHER_PROCEDURES), n)]

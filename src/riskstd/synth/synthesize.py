@@ -204,7 +204,11 @@ def _check(
         raise OptionError(f"no file format {file_format!r}", expected=" or ".join(FORMATS))
     if isinstance(measures, str) or not measures:
         raise OptionError("no list of measures", expected=f"one or more of {', '.join(MEASURES)}, as a list")
-    for name, value, least in (("facilities", facilities, 2), ("procedures", procedures, 10), ("seed", seed, 0)):
+    for name, value, least in (
+        ("facilities", facilities, 2),
+        ("procedures", procedures, 10),
+        ("seed", seed, 0),
+    ):
         if value < least:
             raise OptionError(f"{name} is {value}", expected=f"{least} or more")
     if procedures > 5_000_000:
