@@ -92,6 +92,7 @@ def synth(
     procedures: Annotated[int, typer.Option(min=1, help="Procedures over all measures.")] = 60_000,
     layout: Annotated[str, typer.Option(help="Layout: ccw.")] = "ccw",
     file_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    edge_cases: Annotated[bool, typer.Option(help="Plant edge cases at facilities of their own.")] = True,
     seed: SeedOption = 1,
 ) -> None:
     """Make synthetic claims with known truth."""
@@ -105,6 +106,7 @@ def synth(
         seed=seed,
         layout=layout,
         file_format=file_format,  # type: ignore[arg-type]
+        edge_cases=edge_cases,
     )
     _stdout.print(summary)
 

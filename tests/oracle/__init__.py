@@ -1,4 +1,4 @@
-"""A second implementation of the measure logic, for checking the engine: one person at a time, in plain loops.
+"""The measure logic a second time, for checking the engine: one person at a time, in plain loops.
 
 Each module follows one part of `docs/measure-logic.md` sentence by sentence. It reads the same
 definition and the same code tables as the engine, and shares no code with it.

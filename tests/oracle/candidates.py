@@ -8,7 +8,6 @@ from datetime import date
 
 from oracle.codes import any_takes, listed, work_rvu_of
 from oracle.people import Person, Row, days_between, filled, full_years
-
 from riskstd.spec import Measure
 
 
@@ -87,7 +86,7 @@ def candidates_of(person: Person, measure: Measure, absent: Collection[str]) -> 
         describe(candidate, person, measure)
     for candidate in candidates:
         same_day = [c for c in candidates if c.procedure_date == candidate.procedure_date]
-        candidate.facilities_same_day = len({c.facility_id for c in same_day if c.facility_id is not None})
+        candidate.facilities_same_day = len({c.facility_id for c in same_day})
     return candidates
 
 

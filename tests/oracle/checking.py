@@ -1,4 +1,4 @@
-"""Oracle against engine on random sets of claims: one set, or many in one run; failing sets are made small."""
+"""Oracle against engine on random claims: one set, or many in one run; failing sets are made small."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from oracle.engine import run_engine
 from oracle.judge import Judgement, judge
 from oracle.palette import palette_of
 from oracle.randomclaims import PEOPLE_PER_SET, Tables, Terms, random_claims, random_terms, without_columns
-
 from riskstd.spec import load_measure
 
 BY_SET = ("procedures", "excluded", "visits", "outcomes", "risk_factors")
@@ -25,7 +24,7 @@ def disagreements(tables: Tables, measure_id: str, terms: Terms) -> list[str]:
 
 
 def batch_disagreements(measure_id: str, seed: int, sets: int) -> list[str]:
-    """Judge many random sets of claims in one engine run; on a difference, return the smallest set that shows it."""
+    """Judge many random sets in one engine run; on a difference, return a small set that shows it."""
     terms = random_terms(SeededChooser(seed), load_measure(measure_id))
     palette = palette_of(measure_id)
     batch = [random_claims(SeededChooser(seed * 100_003 + n), palette, n) for n in range(sets)]
@@ -34,7 +33,11 @@ def batch_disagreements(measure_id: str, seed: int, sets: int) -> list[str]:
         return disagreements(merged(batch), measure_id, terms)
     number, found = failing[0]
     small, found = smallest(batch[number], found, number, measure_id, terms)
-    return [f"{len(failing)} of {sets} sets differ; one of them, made small:", *found, picture(small, measure_id, terms)]
+    return [
+        f"{len(failing)} of {sets} sets differ; one of them, made small:",
+        *found,
+        picture(small, measure_id, terms),
+    ]
 
 
 def failing_sets(batch: list[Tables], measure_id: str, terms: Terms) -> list[tuple[int, list[str]]]:
@@ -73,22 +76,52 @@ def split(judgement: Judgement) -> dict[int, Judgement]:
 def smallest(
     claims: Tables, found: list[str], number: int, measure_id: str, terms: Terms
 ) -> tuple[Tables, list[str]]:
-    """Take rows away while the difference stays; all ways to take one row away are tried in one engine run."""
+    """Take people, then rows away while a difference stays; all ways to do so share one engine run."""
+    parts = len({row["person_key"] for rows in claims.values() for row in rows})
+    way_of = people_taken_away
     while True:
-        smaller = [as_set(part, number, n) for n, part in enumerate(one_row_less(claims))]
+        smaller = [as_set(part, number, n) for n, part in enumerate(way_of(claims, parts))]
         failing = failing_sets(smaller, measure_id, terms)
-        if not failing:
+        if failing:
+            position, found = failing[0]
+            claims, number = smaller[position], position
+        elif way_of is people_taken_away:
+            way_of, parts = rows_taken_away, 4
+        elif parts < len(removable(claims)):
+            parts *= 2
+        else:
             return claims, found
-        position, found = failing[0]
-        claims, number = smaller[position], position
 
 
-def one_row_less(claims: Tables) -> list[Tables]:
-    """Return every way to take away one row, or all enrollment but what is needed, largest tables first."""
+def people_taken_away(claims: Tables, parts: int) -> list[Tables]:
+    """Return every way to leave one person out."""
+    keys = sorted({row["person_key"] for rows in claims.values() for row in rows})
+    return [
+        {name: [row for row in rows if row["person_key"] != key] for name, rows in claims.items()}
+        for key in keys
+        if len(keys) > 1
+    ]
+
+
+def removable(claims: Tables) -> list[tuple[str, int]]:
+    """Return every row but those of people and enrollment, which are dull but needed."""
+    names = [name for name in claims if name not in ("people", "enrollment")]
+    return [(name, position) for name in names for position in range(len(claims[name]))]
+
+
+def rows_taken_away(claims: Tables, parts: int) -> list[Tables]:
+    """Return the ways to leave out one of so many parts of the rows."""
+    rows = removable(claims)
+    size = max(1, -(-len(rows) // parts))
     ways = []
-    for name in sorted(claims, key=lambda name: name == "enrollment"):
-        for position in range(len(claims[name])):
-            ways.append({**claims, name: claims[name][:position] + claims[name][position + 1 :]})
+    for start in range(0, len(rows), size):
+        gone = set(rows[start : start + size])
+        ways.append(
+            {
+                name: [row for position, row in enumerate(content) if (name, position) not in gone]
+                for name, content in claims.items()
+            }
+        )
     return ways
 
 
@@ -96,7 +129,8 @@ def as_set(claims: Tables, old: int, new: int) -> Tables:
     """Return a set under another number."""
     shift = (new - old) * PEOPLE_PER_SET
     return {
-        name: [{**row, "person_key": row["person_key"] + shift} for row in rows] for name, rows in claims.items()
+        name: [{**row, "person_key": row["person_key"] + shift} for row in rows]
+        for name, rows in claims.items()
     }
 
 
@@ -104,7 +138,10 @@ def picture(claims: Tables, measure_id: str, terms: Terms) -> str:
     """Draw a set of claims as text, without columns that are empty throughout."""
     lines = [f"{measure_id} {terms}"]
     for name, rows in claims.items():
-        lines.append(f"{name}:" if rows else f"{name}: none")
+        if name == "enrollment":
+            rows = [row for row in rows if (row["buy_in"], row["hmo"]) != ("3", "0")]
+            lines.append(f"enrollment: {len(claims[name])} months, of them not 3 / 0:")
+        else:
+            lines.append(f"{name}:" if rows else f"{name}: none")
         lines += ["  " + ", ".join(f"{k}={v}" for k, v in row.items() if v is not None) for row in rows]
     return "\n".join(lines)
-

@@ -59,14 +59,18 @@ def listed(table: CodeTable, role: str, year: int, system: str | None = None) ->
     """Return the patterns of a role that hold in a year."""
     patterns: list[str] = []
     for row in table.rows:
-        if row["role"] == role and year_in(row["years"], year) and (system is None or row["system"] == system):
+        if (
+            row["role"] == role
+            and year_in(row["years"], year)
+            and (system is None or row["system"] == system)
+        ):
             patterns.extend(row["codes"].split())
     return tuple(patterns)
 
 
 @cache
 def categories_of(table: CodeTable, code: str) -> frozenset[str]:
-    """Return the categories of a code: of the longest entries that take it, a whole code before a beginning."""
+    """Return the categories of the longest entries that take a code; a whole code goes before a beginning."""
     best_length = 0.0
     best: set[str] = set()
     for row in table.rows:

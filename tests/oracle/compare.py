@@ -44,7 +44,9 @@ def table_differences(name: str, ours: list[dict[str, Any]], theirs: list[dict[s
     return found
 
 
-def grouped(rows: list[dict[str, Any]], key_columns: tuple[str, ...]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+def grouped(
+    rows: list[dict[str, Any]], key_columns: tuple[str, ...]
+) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     """Return rows by key, in an order of their own values, missing values last."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
@@ -55,5 +57,5 @@ def grouped(rows: list[dict[str, Any]], key_columns: tuple[str, ...]) -> dict[tu
 
 
 def normal(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose unknown death counts as no death in the window, and whose whole numbers are equal as such."""
+    """Return a row in which an unknown death is no death in the window."""
     return {name: bool(value) if name == "died_in_window" else value for name, value in row.items()}

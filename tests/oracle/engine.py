@@ -9,7 +9,6 @@ from typing import Any
 
 from oracle.judge import PROCEDURE_COLUMNS, Judgement, key_of
 from oracle.people import Row
-
 from riskstd.claims import Claims
 from riskstd.spec import Measure
 

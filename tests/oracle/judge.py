@@ -13,7 +13,6 @@ from oracle.outcome import judged_visits
 from oracle.people import Person, Row, people_of
 from oracle.riskfactors import Columns, risk_factors
 from oracle.visits import visits_of
-
 from riskstd.spec import Measure
 
 PROCEDURE_COLUMNS = (

@@ -1,4 +1,4 @@
-"""Codes worth drawing for a measure: listed ones, neighbours of listed ones, and codes that mean nothing to it."""
+"""Codes worth drawing for a measure: listed ones, neighbours of them, and codes that mean nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from oracle.codes import planned_list
-
 from riskstd.spec import CodeTable, load_measure
 from riskstd.spec import clauses as c
 
@@ -72,7 +71,9 @@ def palette_of(measure_id: str) -> Palette:
     for part in ("PA1", "PA3"):
         listed_categories = planned_list(algorithm, part, "procedure_category")
         for category in pick.sample(listed_categories, min(6, len(listed_categories))):
-            procedures += spread(category_rows(measure.table(planned.procedure_categories), category), 1, pick)
+            procedures += spread(
+                category_rows(measure.table(planned.procedure_categories), category), 1, pick
+            )
         procedures += spread(planned_list(algorithm, part, "procedure_code"), 4, pick)
     visits = definition.outcome.visits
     revenue = [code for v in visits if v.code_system == "revenue" for code in v.codes]

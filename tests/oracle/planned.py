@@ -6,7 +6,6 @@ from oracle.codes import any_takes, categories_of, planned_list
 from oracle.people import Person, Row, filled
 from oracle.stays import last_day_billed
 from oracle.visits import Visit
-
 from riskstd.spec import Measure
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from oracle.chooser import Chooser
 from oracle.palette import Palette
-
 from riskstd.spec import Measure
 from riskstd.tables import CLAIMS_TABLES
 
@@ -211,7 +210,18 @@ class _Maker:
                 admission_date=admitted,
                 discharge_date=discharged,
                 provider_ccn=choose.pick(
-                    ("050001", "050001", "050001", "050002", "051301", "05S001", "05T001", "052001", None, "05")
+                    (
+                        "050001",
+                        "050001",
+                        "050001",
+                        "050002",
+                        "051301",
+                        "05S001",
+                        "05T001",
+                        "052001",
+                        None,
+                        "05",
+                    )
                 ),
                 facility_npi=choose.pick((None, self.npi(51), self.npi(52))),
                 bill_type=choose.pick(("111", "111", "111", "117", "411", "211", None)),
@@ -234,7 +244,9 @@ class _Maker:
                 )
             for slot in range(choose.pick((0, 1, 2))):
                 code = choose.pick(self.palette.procedures)
-                self.add("procedures", claim_id=claim_id, position=slot + 1, code=code, procedure_date=admitted)
+                self.add(
+                    "procedures", claim_id=claim_id, position=slot + 1, code=code, procedure_date=admitted
+                )
 
     def add_diagnoses(self) -> None:
         choose = self.choose

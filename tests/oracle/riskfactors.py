@@ -7,19 +7,18 @@ from collections.abc import Collection
 from oracle.candidates import Candidate, asc_lines_of_day
 from oracle.codes import any_takes, categories_of, listed
 from oracle.people import Person, days_between
-
 from riskstd.spec import Measure
 from riskstd.spec import clauses as c
 
 Columns = dict[str, float | int | None]
 
 
-def risk_factors(
-    procedure: Candidate, person: Person, measure: Measure, absent: Collection[str]
-) -> Columns:
+def risk_factors(procedure: Candidate, person: Person, measure: Measure, absent: Collection[str]) -> Columns:
     """Return every column of the risk-factor table for one procedure."""
     history = codes_of_days(procedure, person, measure, 1, measure.definition.risk.history_days)
-    index_day = codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
+    index_day = (
+        codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
+    )
     row: Columns = {}
     columns_of: dict[str, list[str]] = {}
     for factor in measure.factors:

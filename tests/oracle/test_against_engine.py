@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+
 from oracle.checking import batch_disagreements, disagreements, picture
 from oracle.chooser import HypothesisChooser
 from oracle.palette import palette_of
 from oracle.randomclaims import Tables, Terms, random_claims, random_terms
-
 from riskstd.spec import list_measures, load_measure
 
 MEASURES = [measure_id for measure_id, _ in list_measures()]

@@ -9,7 +9,6 @@ from datetime import date
 from oracle.codes import any_takes
 from oracle.people import Person, Row
 from oracle.stays import Stay, stays_of
-
 from riskstd.spec import Measure
 
 
@@ -73,7 +72,7 @@ def is_acute_claim(claim: Row, measure: Measure, absent: Collection[str]) -> boo
 
 
 def bill_type_fits(row: Row, beginnings: tuple[str, ...], table: str, absent: Collection[str]) -> bool:
-    """Tell whether a bill type begins as it must; where the dialect has none, or none is asked for, it fits."""
+    """Tell whether a bill type begins as it must; it fits where the dialect has none or none is asked for."""
     if not beginnings or f"{table}.bill_type" in absent:
         return True
     bill_type = row.get("bill_type") or ""

@@ -183,7 +183,7 @@ def test_model_that_failed_is_not_praised(make_report, make_model):
 
 
 def test_files_are_written_together_and_stale_figures_go(make_report, tmp_path):
-    content = make_report("ASC-12", 30)
+    content = make_report("ASC-12", 6)
     written = write_report_files(content, tmp_path)
     assert written[-1] == tmp_path / "report" / "index.html"
     assert written[-1].read_text("utf-8") == render_report(content)
@@ -199,7 +199,7 @@ def test_files_are_written_together_and_stale_figures_go(make_report, tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_report(make_report, tmp_path, monkeypatch):
-    content = make_report("ASC-12", 30)
+    content = make_report("ASC-12", 6)
     write_report_files(content, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -208,7 +208,7 @@ def test_a_failed_write_leaves_the_old_report(make_report, tmp_path, monkeypatch
 
     monkeypatch.setattr("riskstd.report.files.os.fdopen", full_disk)
     with pytest.raises(OSError, match="no space"):
-        write_report_files(make_report("ASC-12", 35, seed=9), tmp_path)
+        write_report_files(make_report("ASC-12", 7, seed=9), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from riskstd.tables import CLAIMS_TABLES, Table
 from spec.patients import NONE, Index, Patient, PatientFileError
 from spec.texttable import TableError, parse_table
-
-from riskstd.tables import CLAIMS_TABLES, Table
 
 Rows = list[dict[str, Any]]
 MONTHS_BEFORE, MONTHS_AFTER = 24, 2
@@ -39,7 +38,8 @@ def draw(patient: Patient, drawing: Drawing, person_key: int) -> dict[str, Rows]
         When a table has unknown columns or a cell that does not fit.
     """
     tables: dict[str, Rows] = {
-        "people": _rows(patient, "people", drawing, _person) or _unless_none(patient.people, [_person(0, {}, drawing)]),
+        "people": _rows(patient, "people", drawing, _person)
+        or _unless_none(patient.people, [_person(0, {}, drawing)]),
         "enrollment": _enrollment(patient, drawing),
         "professional_lines": [
             *(
@@ -53,7 +53,9 @@ def draw(patient: Patient, drawing: Drawing, person_key: int) -> dict[str, Rows]
         "diagnoses": _rows(patient, "diagnoses", drawing, _diagnosis),
         "procedures": _rows(patient, "procedures", drawing, _procedure),
     }
-    tables["diagnoses"] += [_principal_row(claim) for claim in tables["inpatient_claims"] if claim["principal_diagnosis"]]
+    tables["diagnoses"] += [
+        _principal_row(claim) for claim in tables["inpatient_claims"] if claim["principal_diagnosis"]
+    ]
     for rows in tables.values():
         for row in rows:
             row["person_key"] = person_key
@@ -77,24 +79,32 @@ def _unless_none(text: str | None, default: Rows) -> Rows:
 
 
 def _rows(
-    patient: Patient, name: str, drawing: Drawing, complete: Callable[[int, dict[str, Any], Drawing], dict[str, Any]]
+    patient: Patient,
+    name: str,
+    drawing: Drawing,
+    complete: Callable[[int, dict[str, Any], Drawing], dict[str, Any]],
 ) -> Rows:
-    text = getattr(patient, name)
-    if text is None or text.strip() == NONE:
-        return []
     table = _TABLES["professional_lines" if name == "index_lines" else name]
-    try:
-        drawn = parse_table(text)
-    except TableError as error:
-        raise PatientFileError(f"table {name}: {error}") from None
     rows = []
-    for position, cells in enumerate(drawn, start=1):
+    for position, cells in enumerate(_drawn_cells(patient, name), start=1):
         unknown = sorted(set(cells) - set(table.names))
         if unknown:
-            raise PatientFileError(f"table {name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}")
+            raise PatientFileError(
+                f"table {name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}"
+            )
         values = {column: _value(table, column, cell, drawing) for column, cell in cells.items()}
         rows.append(complete(position, values, drawing))
     return rows
+
+
+def _drawn_cells(patient: Patient, name: str) -> list[dict[str, str | None]]:
+    text = getattr(patient, name)
+    if text is None or text.strip() == NONE:
+        return []
+    try:
+        return parse_table(text)
+    except TableError as error:
+        raise PatientFileError(f"table {name}: {error}") from None
 
 
 def _value(table: Table, column: str, cell: str | None, drawing: Drawing) -> Any:
@@ -201,13 +211,13 @@ def _require(column: str, table: str, drawn: dict[str, Any]) -> None:
 
 
 def _enrollment(patient: Patient, drawing: Drawing) -> Rows:
-    """Return months of Parts A and B in fee for service; drawn months (relative to the index month) differ."""
+    """Return months in fee for service; the drawn months, relative to the index month, differ."""
     index_month = drawing.index.date.year * 12 + drawing.index.date.month - 1
     offsets = range(-MONTHS_BEFORE, MONTHS_AFTER + 1)
     months: dict[int, dict[str, Any]] = {n: {"buy_in": "3", "hmo": "0"} for n in offsets}
     if patient.enrollment is not None and patient.enrollment.strip() == NONE:
         return []
-    for cells in parse_table(patient.enrollment) if patient.enrollment else []:
+    for cells in _drawn_cells(patient, "enrollment"):
         if "month" not in cells or not set(cells) <= {"month", "buy_in", "hmo"}:
             raise PatientFileError("table enrollment: the columns are month, buy_in and hmo")
         month = int(cells["month"] or 0)

@@ -80,7 +80,8 @@ class Patient(Closed):
         Options of the measure, columns that the source does not have, measurement period.
     index_date : date, optional
         Day 0, if it is not that of the file.
-    people, enrollment, index_lines, professional_lines, outpatient_lines, inpatient_claims, diagnoses, procedures : str
+    people, enrollment, index_lines, professional_lines : str
+    outpatient_lines, inpatient_claims, diagnoses, procedures : str
         Text tables; `none` means no row at all. `index_lines` are professional lines of a facility.
     expect : Expected
         The verdict on the procedure of day 0, if there is but one.
@@ -139,7 +140,9 @@ class PatientFile(Closed):
         for name, patient in self.patient.items():
             unknown = sorted(set(patient.measures) - set(self.measures))
             if unknown:
-                raise ValueError(f"patient.{name}.measures: {', '.join(unknown)} is not in the measures of the file")
+                raise ValueError(
+                    f"patient.{name}.measures: {', '.join(unknown)} is not in the measures of the file"
+                )
             problem = name_problem(name, patient)
             if problem:
                 raise ValueError(f"patient.{name}: {problem}")
@@ -155,7 +158,11 @@ class PatientFile(Closed):
 
     def index_of(self, patient: Patient) -> Index:
         """Return the usual index procedure, on the patient's own day 0 if it has one."""
-        return self.index if patient.index_date is None else Index(date=patient.index_date, facility=self.index.facility)
+        return (
+            self.index
+            if patient.index_date is None
+            else Index(date=patient.index_date, facility=self.index.facility)
+        )
 
 
 def load_patients(path: Path) -> PatientFile:

@@ -1,4 +1,4 @@
-"""Run the patients of a measure through the engine and the oracle: one run for all that share their options."""
+"""Run the patients of a measure through engine and oracle: one run for all that share their options."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 
 from oracle.engine import run_engine
 from oracle.judge import Judgement, judge
+from riskstd.spec import load_measure
 from spec.drawing import Drawing, draw
 from spec.patients import Index, Patient, load_patients
-
-from riskstd.spec import load_measure
 
 PATIENTS = Path(__file__).parent / "patients"
 SHARED = "shared.toml"
@@ -35,7 +34,12 @@ class Drawn:
     def setting(self) -> Setting:
         """Measure, options, absent columns and period: patients with the same share a run."""
         patient = self.patient
-        return (self.measure_id, tuple(sorted(patient.options.items())), tuple(sorted(patient.absent)), patient.period)
+        return (
+            self.measure_id,
+            tuple(sorted(patient.options.items())),
+            tuple(sorted(patient.absent)),
+            patient.period,
+        )
 
 
 @cache
@@ -47,7 +51,15 @@ def patients_of(measure_id: str) -> tuple[Drawn, ...]:
         for name, patient in content.patients_of(measure_id).items():
             codes = {key: per_measure[measure_id] for key, per_measure in content.codes.items()}
             found.append(
-                Drawn(measure_id, file, name, patient, content.index_of(patient), codes, person_key=len(found) + 1)
+                Drawn(
+                    measure_id,
+                    file,
+                    name,
+                    patient,
+                    content.index_of(patient),
+                    codes,
+                    person_key=len(found) + 1,
+                )
             )
     return tuple(found)
 
@@ -64,5 +76,3 @@ def judged_by(side: str, setting: Setting) -> Judgement:
                 tables.setdefault(name, []).extend(part)
     run = run_engine if side == "engine" else judge
     return run(tables, load_measure(measure_id, options=dict(options)), absent=absent, period=period)
-
-

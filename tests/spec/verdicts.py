@@ -68,7 +68,9 @@ class _Case:
         if expected.candidate is False:
             return [] if not candidates else [f"no candidate expected, found {len(candidates)}"]
         if len(candidates) != 1:
-            return [f"one candidate expected, found {len(candidates)}; name the facility if there are several"]
+            return [
+                f"one candidate expected, found {len(candidates)}; name the facility if there are several"
+            ]
         found = [*self._cohort(expected), *_unequal(candidates[0], expected, _COLUMNS)]
         if self.procedures:
             found += [*self._outcome(expected), *self._factors(expected)]
@@ -97,13 +99,19 @@ class _Case:
                 found.append(f"visits {list(expected.visits)} expected, found {visits}")
         for column in ("planned_rule", "principal_diagnosis"):
             wanted = getattr(expected, column)
-            values = {row[column] for row in self.visits if row["visit_type"] == "inpatient" or wanted == "never_planned_visit_type"}
+            values = {
+                row[column]
+                for row in self.visits
+                if row["visit_type"] == "inpatient" or wanted == "never_planned_visit_type"
+            }
             if wanted is not None and values != {wanted}:
                 found.append(f"{column} {wanted} expected, found {sorted(map(str, values))}")
         if expected.not_counted_because is not None:
             reasons = {row["not_counted_because"] for row in self.visits if not row["counted"]}
             if reasons != {expected.not_counted_because}:
-                found.append(f"not counted because of {expected.not_counted_because} expected, found {reasons}")
+                found.append(
+                    f"not counted because of {expected.not_counted_because} expected, found {reasons}"
+                )
         return found
 
     def _factors(self, expected: Expected) -> list[str]:

@@ -49,8 +49,14 @@ def run_demo(
     ids = [measure for measure, y in list_measures() if y == year]
     tell = progress or (lambda *_: None)
     tell(0, 1, "making synthetic claims")
+    # Edge cases have events by design and would spread the facilities that they are planted at.
     synthesize(
-        folder / "synthetic", measures=tuple(ids), facilities=facilities, procedures=procedures, seed=seed
+        folder / "synthetic",
+        measures=tuple(ids),
+        facilities=facilities,
+        procedures=procedures,
+        seed=seed,
+        edge_cases=False,
     )
     tell(1, 1, "synthetic claims made")
     return run_measures(

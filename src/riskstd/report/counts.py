@@ -73,7 +73,7 @@ def count_run(content: ReportInput, profile: Profile) -> Counts:
     ]
     values |= {f"unmapped.{name}": int(n) for name, n in content.unmapped_codes.items()}
     _require_sums(values, totals)
-    hidden = suppress(values, totals) if profile == "public" else frozenset()
+    hidden = suppress(values, totals, keep=("cases", "events")) if profile == "public" else frozenset()
     return Counts(values, hidden, steps, days, _rules_that_planned(content.visits))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.report.content import Profile, ReportInput
+from riskstd.report.counts import Counts, count_run
 from riskstd.report.suppression import SMALL_CELL, protect_sum
 from riskstd.report.wording import HIDDEN, MISSING, level_text, number
 from riskstd.spec import Measure
@@ -108,7 +109,7 @@ def count_categories(rates: pd.DataFrame, measure: Measure) -> CategoryCounts:
     return CategoryCounts(*counts, without=len(rates) - sum(counts))
 
 
-def read_facilities(content: ReportInput, profile: Profile) -> Facilities:
+def read_facilities(content: ReportInput, profile: Profile, counts: Counts | None = None) -> Facilities:
     """Sort the facilities for reading, and choose what the profile hides of each.
 
     The public profile hides every number below the case minimum, and every number that tells of the
@@ -117,24 +118,29 @@ def read_facilities(content: ReportInput, profile: Profile) -> Facilities:
     """
     assert content.rates is not None
     frame = _sorted_for_reading(content.rates, content.measure, by_rate=profile == "facility")
-    shown = np.zeros(len(frame), dtype=bool)
     if profile == "facility":
-        return Facilities(frame, shown, shown)
+        nothing = np.zeros(len(frame), dtype=bool)
+        return Facilities(frame, nothing, nothing)
+    minimum = max(content.measure.definition.score.categories.minimum_cases, SMALL_CELL + 1)
+    hide_cases, hide_results = _hidden_rows(frame, minimum)
+    hidden = (counts or count_run(content, profile)).hidden
+    return Facilities(
+        frame, hide_cases | ("cases" in hidden), hide_results | bool(hidden & {"cases", "events"})
+    )
+
+
+def _hidden_rows(frame: pd.DataFrame, minimum: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Choose the rows whose cases, and those whose results, are hidden so that sums give none away."""
     cases, observed = frame["cases"].to_numpy(np.int64), frame["observed"].to_numpy(np.int64)
-    minimum = content.measure.definition.score.categories.minimum_cases
-    too_few = cases < max(minimum, SMALL_CELL + 1)
-    ones = np.ones(len(frame))
-    hide_cases = protect_sum(cases, too_few, ones, ones * (max(minimum, SMALL_CELL + 1) - 1))
+    others = cases - observed
+    too_few = cases < minimum
     few_events = (observed >= 1) & (observed <= SMALL_CELL)
-    few_others = (cases - observed >= 1) & (cases - observed <= SMALL_CELL)
-    lower = np.where(hide_cases, 0, np.where(few_events, 1, cases - SMALL_CELL))
-    upper = np.where(
-        hide_cases & too_few, max(minimum, SMALL_CELL + 1) - 1, np.where(few_events, SMALL_CELL, cases)
-    )
-    hide = protect_sum(
-        observed, hide_cases | few_events | few_others, lower.astype(float), upper.astype(float)
-    )
-    return Facilities(frame, hide_cases, hide)
+    few_others = (others >= 1) & (others <= SMALL_CELL)
+    hide_cases = protect_sum(cases, too_few, np.ones(len(cases)), np.full(len(cases), minimum - 1.0))
+    least = np.select([hide_cases, few_events], [0, 1], cases - SMALL_CELL)
+    most = np.select([too_few, few_events], [minimum - 1, SMALL_CELL], cases)
+    hidden = hide_cases | few_events | few_others
+    return hide_cases, protect_sum(observed, hidden, least.astype(float), most.astype(float))
 
 
 def facility_rows(facilities: Facilities, measure: Measure, limit: int = ROWS_IN_PAGE) -> list[FacilityRow]:

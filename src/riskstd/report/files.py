@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from riskstd.report.content import Profile, ReportInput, check_profile
-from riskstd.report.page import _page, make_plots
+from riskstd.report.page import build_page, make_plots
 
 _FIGURES = tuple(f"figures/{name}.{kind}" for name in ("caterpillar", "funnel") for kind in ("svg", "png"))
 
@@ -40,7 +40,7 @@ def write_report_files(
         files[f"figures/{plot.name}.png"] = plot.png
         if plot.svg is not None:
             files[f"figures/{plot.name}.svg"] = plot.svg
-    files["index.html"] = _page(content, profile, plots).encode("utf-8")
+    files["index.html"] = build_page(content, profile, plots).encode("utf-8")
     folder = Path(run_dir) / "report"
     written = _write_together(folder, files)
     for name in _FIGURES:

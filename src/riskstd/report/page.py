@@ -63,7 +63,7 @@ def render_report(content: ReportInput, *, profile: Profile = "facility") -> str
     OptionError
         When there is no such profile.
     """
-    return _page(content, check_profile(profile), make_plots(content, profile=profile))
+    return build_page(content, check_profile(profile), make_plots(content, profile=profile))
 
 
 def make_plots(content: ReportInput, *, profile: Profile = "facility") -> list[Plot]:
@@ -90,7 +90,8 @@ def make_plots(content: ReportInput, *, profile: Profile = "facility") -> list[P
     return plots
 
 
-def _page(content: ReportInput, profile: Profile, plots: list[Plot]) -> str:
+def build_page(content: ReportInput, profile: Profile, plots: list[Plot]) -> str:
+    """Write the page around figures that were drawn before."""
     counts = count_run(content, profile)
     facts = _common(content, profile, counts)
     if content.has_rates:
@@ -146,7 +147,7 @@ def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str,
 
 def _results(content: ReportInput, profile: Profile, counts: Counts, plots: list[Plot]) -> dict[str, Any]:
     assert content.interval is not None
-    facilities = read_facilities(content, profile)
+    facilities = read_facilities(content, profile, counts)
     measure = content.measure
     hidden = int(facilities.hide_results.sum())
     return {

@@ -47,11 +47,18 @@ def is_small(count: float, limit: int = SMALL_CELL) -> bool:
     return 1 <= count <= limit
 
 
-def suppress(cells: Mapping[str, int], totals: Sequence[Total], *, limit: int = SMALL_CELL) -> frozenset[str]:
+def suppress(
+    cells: Mapping[str, int],
+    totals: Sequence[Total],
+    *,
+    keep: Iterable[str] = (),
+    limit: int = SMALL_CELL,
+) -> frozenset[str]:
     """Choose the cells to hide: every small one, then others until no small one can be worked out.
 
-    While a hidden small cell follows from what is shown, the smallest cell that is shown beside it in a
-    sum is hidden too (cells above zero first, then by name), so the choice is the same on every run.
+    While a hidden small cell follows from what is shown, one more cell is hidden: the first that frees
+    it, in the order of cells beside it in a sum before others, cells above zero before zeros, small before
+    large, and names. So the choice is the same on every run.
 
     Parameters
     ----------
@@ -59,6 +66,8 @@ def suppress(cells: Mapping[str, int], totals: Sequence[Total], *, limit: int = 
         True counts; cells that a reader can work out belong here even if no table shows them.
     totals : sequence of Total
         The sums that hold among the cells.
+    keep : iterable of str
+        Cells that are not small are hidden last if they are named here.
     limit : int
 
     Returns
@@ -73,13 +82,13 @@ def suppress(cells: Mapping[str, int], totals: Sequence[Total], *, limit: int = 
     ['a', 'b']
     """
     hidden = {name for name, count in cells.items() if is_small(count, limit)}
+    kept = set(keep)
     while exposed := attack(cells, totals, hidden, limit=limit):
-        neighbors = _shown_beside(exposed[0], totals, hidden)
-        if not neighbors:
-            neighbors = sorted(set(cells) - hidden)
-        if not neighbors:
+        candidates = _candidates(exposed[0], cells, totals, hidden, kept)
+        if not candidates:
             break
-        hidden.add(min(neighbors, key=lambda name: (cells[name] == 0, cells[name], name)))
+        frees = (c for c in candidates if _is_open(exposed[0], cells, totals, {*hidden, c}, limit))
+        hidden.add(next(frees, candidates[0]))
     return frozenset(hidden)
 
 
@@ -101,17 +110,14 @@ def attack(
     list of str
         In the order of their names.
     """
+    small = sorted(name for name in hidden if is_small(cells[name], limit))
     names = sorted(hidden)
-    small = [name for name in names if is_small(cells[name], limit)]
-    matrix, known = _equations(cells, totals, names)
+    matrix, _ = _equations(cells, totals, names)
     if not len(matrix):
         return []
     free = null_space(matrix)
-    solved = [name for name in small if np.all(np.abs(free[names.index(name)]) < _TOLERANCE)]
-    if solved:
-        return solved
-    bounds: list[tuple[int, int | None]] = [(1, limit) if name in set(small) else (0, None) for name in names]
-    return [name for name in small if _width(matrix, known, bounds, names.index(name)) < 1 - _TOLERANCE]
+    solved = [name for name in small if _is_fixed(free[names.index(name)])]
+    return solved or [name for name in small if not _is_open(name, cells, totals, set(names), limit)]
 
 
 def protect_sum(
@@ -162,10 +168,37 @@ def states_small_count(text: str, limit: int = SMALL_CELL) -> bool:
     return any(is_small(value, limit) for value in found)
 
 
-def _shown_beside(name: str, totals: Sequence[Total], hidden: set[str]) -> list[str]:
+def _candidates(
+    name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], kept: set[str]
+) -> list[str]:
+    """Shown cells in sums with a hidden one, in the order of choice; if none is left, kept ones, then all."""
     beside = {cell for total in totals if name in total.cells for cell in total.cells}
     linked = {cell for total in totals if hidden & set(total.cells) for cell in total.cells}
-    return sorted(beside - hidden) or sorted(linked - hidden)
+    pools = (linked - kept - hidden, linked - hidden, set(cells) - hidden)
+    pool = next((pool for pool in pools if pool), set())
+    return sorted(pool, key=lambda c: (c not in beside, cells[c] == 0, cells[c], c))
+
+
+def _is_open(
+    name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], limit: int
+) -> bool:
+    """Tell whether a hidden small cell can have more than one value."""
+    names = sorted(hidden)
+    matrix, known = _equations(cells, totals, names)
+    position = names.index(name)
+    if not len(matrix):
+        return True
+    if _is_fixed(null_space(matrix)[position]):
+        return False
+    bounds: list[tuple[int, int | None]] = [
+        (1, limit) if is_small(cells[other], limit) else (0, None) for other in names
+    ]
+    return _width(matrix, known, bounds, position) >= 1 - _TOLERANCE
+
+
+def _is_fixed(directions: NDArray[np.float64]) -> bool:
+    """Tell whether no solution of the sums moves a cell, given its row of their null space."""
+    return bool(np.all(np.abs(directions) < _TOLERANCE))
 
 
 def _equations(

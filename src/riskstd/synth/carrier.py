@@ -179,7 +179,8 @@ def _facility_claims(
     is_denied = column == table.shape[1] - 1
     plan.add(
         "carrier", "lines", claim=claim[row], line=line, first=base["day"][row], last=base["day"][row],
-        hcpcs=table[row, column], mod1=modifier[rng.choice(6, len(row), p=[0.6, 0.12, 0.12, 0.1, 0.05, 0.01])],
+        hcpcs=table[row, column],
+        mod1=modifier[rng.choice(6, len(row), p=[0.6, 0.12, 0.12, 0.1, 0.05, 0.01])],
         type_of_service=np.where(mark[row] < 0.93, number("F"), number("2")),
         specialty=np.where((mark[row] > 0.85) & (mark[row] < 0.93), NONE, number("49")),
         place=number("24"), indicator=np.where(is_denied, number("D"), indicator),
@@ -195,7 +196,8 @@ def _denied_copies(plan: Plan, base: dict[str, np.ndarray], codes: np.ndarray) -
     decoy = np.full((n, 1), number("C787"), np.int32)
     plan.add(
         "carrier", "claims", claim=claim, person=base["person"], first=base["day"], last=base["day"],
-        principal=decoy[:, 0], claim_type=number("71"), payment=number("0"), billing=base["facility"], void=True,
+        principal=decoy[:, 0], claim_type=number("71"), payment=number("0"), billing=base["facility"],
+        void=True,
     )  # fmt: skip
     plan.add_diagnoses("carrier", claim, decoy)
     plan.add(
@@ -232,10 +234,10 @@ def _professional(
     line = np.cumsum(codes >= 0, axis=1)[row, column]
     second = np.where(line > 1, number("51"), NONE)
     plan.add(
-        "carrier", "lines", claim=claim[row], line=line, first=day[row], last=day[row], hcpcs=codes[row, column],
-        mod1=np.where(modifier >= 0, modifier, second), type_of_service=type_of_service, specialty=specialty,
-        place=number(place), indicator=number("A"), diagnosis=diagnoses[row, 0], organization=group[row],
-        performing=doctor[row],
+        "carrier", "lines", claim=claim[row], line=line, first=day[row], last=day[row],
+        hcpcs=codes[row, column], mod1=np.where(modifier >= 0, modifier, second),
+        type_of_service=type_of_service, specialty=specialty, place=number(place), indicator=number("A"),
+        diagnosis=diagnoses[row, 0], organization=group[row], performing=doctor[row],
     )  # fmt: skip
     return claim
 
@@ -264,7 +266,8 @@ def add_ordinary_care(
     span = np.where(rng.random(n) < 0.04, rng.integers(1, 6, n), 0)
     doctor = pool.physicians[rng.integers(100, len(pool.physicians), n)]
     plan.add(
-        "carrier", "claims", claim=claim, person=person, first=day, last=day + span, principal=diagnoses[:, 0],
+        "carrier", "claims", claim=claim, person=person, first=day, last=day + span,
+        principal=diagnoses[:, 0],
         claim_type=np.where(equipment, number("72"), number("71")), payment=number("1"),
         billing=pool.groups[rng.integers(0, len(pool.groups), n)], void=equipment,
     )  # fmt: skip

@@ -172,7 +172,7 @@ def _add_code(columns: Columns, name: str, codes: np.ndarray, vocabulary: Vocabu
 
 
 def _plain(codes: pa.Array) -> pa.Array:
-    return pc.replace_substring(codes, ICD9, "")  # type: ignore[return-value]
+    return pc.replace_substring(codes, ICD9, "")  # type: ignore[attr-defined]
 
 
 def _version(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:

@@ -13,7 +13,7 @@ from riskstd.synth.edge_outcome import add_outcome_cases
 from riskstd.synth.edge_patients import Expected, Ward
 from riskstd.synth.edge_risk import add_risk_cases
 from riskstd.synth.files import dates, texts, write_table
-from riskstd.synth.simulate import World
+from riskstd.synth.world import World
 
 _FACILITIES = 2
 

@@ -110,9 +110,11 @@ def _professional_observation(ward: Ward) -> None:
     for name, day, inside in (("admission_day", 2, True), ("discharge_day", 5, True), ("after", 6, False)):
         words = "is part of the stay" if inside else "counts by itself"
         p = ward.patient(
-            f"professional_observation_{name}", clause,
-            f"a professional observation line ({name.replace('_', ' ')} of a planned stay) {words}", base=BEFORE_2023,
-        )  # fmt: skip
+            f"professional_observation_{name}",
+            clause,
+            f"a professional observation line ({name.replace('_', ' ')} of a planned stay) {words}",
+            base=BEFORE_2023,
+        )
         p.surgery()
         p.stay(2, 5, "PA3", principal="M1711", procedures=(KNEE,))
         claim = p.professional(["99219"], day=day, place="22", diagnosis=ACUTE)
@@ -140,7 +142,7 @@ def _hospitals(ward: Ward) -> None:
 
 
 def _stays(ward: Ward) -> None:
-    """Plant transfers and interim bills; day, claims and visits as `docs/measure-logic.md` section 3 joins them."""
+    """Plant transfers and interim bills."""
     p = ward.patient(
         "ed_then_admission_same_day",
         "outcome",

@@ -8,9 +8,9 @@ import numpy as np
 
 from riskstd.spec.clauses import Exclusion
 from riskstd.synth.codebook import YEARS, CodeBook
-from riskstd.synth.plan import FIRST_YEAR, MONTHS, NEVER_PLANNED, NO_DAY, NONE, People, Plan, day_of, month_of
+from riskstd.synth.plan import MONTHS, NEVER_PLANNED, NO_DAY, NONE, People, Plan, day_of, month_of
 from riskstd.synth.profile import MeasureProfile
-from riskstd.synth.simulate import World
+from riskstd.synth.world import World
 
 BASE_DAY = day_of(2023, 3, 15)
 BEFORE_2023 = day_of(2022, 10, 12)
@@ -81,7 +81,7 @@ class Ward:
         )
 
     def common_codes(self) -> list[str]:
-        """Return common qualifying codes of all years without a meaning of their own, lowest work RVU first."""
+        """Return common qualifying codes of all years that are no risk factor, lowest work RVU first."""
         always = [c for c in self.profile.codes if all(c in self.book.qualifying(year) for year in YEARS)]
         flagged = {
             code
@@ -161,7 +161,7 @@ class Patient:
                 self.clause,
                 self.expected,
                 **what,  # type: ignore[arg-type]
-            )  # fmt: skip
+            )
         )
 
     def _facility(self, facility: int) -> int:
@@ -191,7 +191,6 @@ class Patient:
         npi, decoy = self._facility(facility), self.ward.number("9300002011")
         stands = indicator in "ARS" and payment != "0" and claim_type == "71"
         is_facility_line = type_of_service == "F" or (specialty == "49" and place == "24")
-        blank = key == "none"
         claim = self._carrier(
             day, day, diagnosis, billing=npi if key == "billing" else NONE, payment=payment,
             claim_type=claim_type, void=payment == "0" or claim_type != "71",
@@ -203,8 +202,8 @@ class Patient:
                 hcpcs=number(code), mod1=number(modifier), type_of_service=number(type_of_service),
                 specialty=number(specialty), place=number(place), indicator=number(indicator),
                 diagnosis=number(diagnosis), facility=npi,
-                organization=NONE if blank or key == "performing" else npi if key == "organization" else decoy,
-                performing=NONE if blank else npi if key == "performing" else decoy,
+                organization={"none": NONE, "performing": NONE, "organization": npi}.get(key, decoy),
+                performing={"none": NONE, "performing": npi}.get(key, decoy),
                 asc=is_facility_line, denied=not stands,
             )  # fmt: skip
         if surgeon:
@@ -250,9 +249,9 @@ class Patient:
         plan, number = self.ward.plan, self.ward.number
         claim = plan.new_claims(1)
         plan.add(
-            "carrier", "claims", claim=claim, person=self.person, first=self.base + day, last=self.base + last,
-            principal=number(diagnosis), claim_type=number(claim_type), payment=number(payment),
-            billing=billing, void=void,
+            "carrier", "claims", claim=claim, person=self.person, first=self.base + day,
+            last=self.base + last, principal=number(diagnosis), claim_type=number(claim_type),
+            payment=number(payment), billing=billing, void=void,
         )  # fmt: skip
         plan.add_diagnoses("carrier", claim, np.array([[number(diagnosis)]]))
         return claim
@@ -334,7 +333,8 @@ class Patient:
             plan.add(
                 "inpatient", "procedures", claim=claim, slot=slot, code=number(code), day=self.base + day
             )
-        for line, revenue in enumerate(["0120", *(["0450"] if ed_line else []), "0001"], start=1):
+        revenues = ("0120", "0450", "0001") if ed_line else ("0120", "0001")
+        for line, revenue in enumerate(revenues, start=1):
             plan.add("inpatient", "lines", claim=claim, line=line, revenue=number(revenue))
         return claim
 
@@ -367,10 +367,3 @@ class Patient:
             ccn=number(ccn), professional=professional,
         )  # fmt: skip
         plan.add("visits", "lines", visit=np.repeat(visit, len(claims)), claim=np.concatenate(claims))
-
-
-def service_day(year: int, month: int, day: int) -> int:
-    """Return a day of the years of the delivery."""
-    if year < FIRST_YEAR:
-        raise ValueError(f"the delivery begins in {FIRST_YEAR}")
-    return day_of(year, month, day)

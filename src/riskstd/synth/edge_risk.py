@@ -157,16 +157,17 @@ def _two_categories(ward: Ward, codes: list[str]) -> None:
             for code in ward.profile.measure.table(clause.table).category_map().exact
         }
     )
-    for code in (*codes, *mapped):
-        names = ward.book.factors_of(code, index_day=False)
-        if len(names) > 1:
-            p = ward.patient(
-                "two_categories", "risk.condition_maps", "a code with two categories sets both factors"
-            )
-            p.surgery()
-            p.professional(["99213"], day=-50, diagnosis=code)
-            p.expect(outcome=0, factors=dict.fromkeys(names, 1))
-            return
+    known = [code for code in (*codes, *mapped) if len(ward.book.categories(code)) > 1]
+    known = [code for code in known if ward.book.factors_of(code, index_day=False)]
+    # A code that sets two factors if there is one, else one whose other category has no factor.
+    best = max(known, key=lambda code: min(2, len(ward.book.factors_of(code, index_day=False))), default=None)
+    if best is None:
+        return
+    names = ward.book.factors_of(best, index_day=False)
+    p = ward.patient("two_categories", "risk.condition_maps", "every category of a code sets its factor")
+    p.surgery()
+    p.professional(["99213"], day=-50, diagnosis=best)
+    p.expect(outcome=0, factors=dict.fromkeys(names, 1))
 
 
 def _ages(ward: Ward) -> None:

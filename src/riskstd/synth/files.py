@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from riskstd.synth.plan import NO_DAY, Vocabulary
 
 FileFormat = Literal["parquet", "csv"]
+_NO_DASH = pc.ReplaceSubstringOptions("-", "")
 FORMATS: tuple[FileFormat, ...] = ("parquet", "csv")
 
 
@@ -45,6 +46,6 @@ def write_table(table: pa.Table, folder: Path, name: str, file_format: FileForma
 def _dates_as_text(table: pa.Table) -> pa.Table:
     for position, column in enumerate(table.schema):
         if pa.types.is_date(column.type):
-            text = pc.replace_substring(table[column.name].cast(pa.string()), "-", "")
+            text = pc.call_function("replace_substring", [table[column.name].cast(pa.string())], _NO_DASH)
             table = table.set_column(position, column.name, text)
     return table

@@ -171,10 +171,10 @@ def _inpatient_claims(
     number, n = plan.vocabulary, len(person)
     claim = plan.new_claims(n)
     plan.add(
-        "inpatient", "claims", claim=claim, person=person, first=admission, last=discharge, principal=principal,
-        ccn=hospitals.ccn[hospital], npi=hospitals.npi[hospital], facility_type=number("1"),
-        bill_class=number("1"), frequency=number("1"), admission=admission, discharge=discharge,
-        status=status, source=source,
+        "inpatient", "claims", claim=claim, person=person, first=admission, last=discharge,
+        principal=principal, ccn=hospitals.ccn[hospital], npi=hospitals.npi[hospital],
+        facility_type=number("1"), bill_class=number("1"), frequency=number("1"),
+        admission=admission, discharge=discharge, status=status, source=source,
     )  # fmt: skip
     plan.add_diagnoses("inpatient", claim, diagnoses)
     rows = np.flatnonzero(procedure >= 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from riskstd.synth.plan import FIRST_YEAR, MONTHS, NO_DAY, NONE, People, Vocabulary, day_of, month_of
+from riskstd.synth.plan import MONTHS, NO_DAY, NONE, People, Vocabulary, day_of, month_of
 from riskstd.synth.profile import Condition, conditions
 
 FIRST_PROCEDURE = day_of(2022, 7, 1)
@@ -131,8 +131,3 @@ def _has(condition: Condition, frailty: np.ndarray, rng: np.random.Generator) ->
     noise = rng.standard_normal(len(frailty))
     level = _FRAILTY_LOADING * frailty + np.sqrt(1 - _FRAILTY_LOADING**2) * noise
     return level > ndtri(1 - condition.share)
-
-
-def months_covered(first_year: int = FIRST_YEAR) -> list[int]:
-    """Return the years of the enrolment files."""
-    return [first_year + year for year in range(MONTHS // 12)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,50 +22,66 @@ ICD9 = "9|"
 NEVER_PLANNED = "never_planned_visit_type"
 VISIT_TYPES = ("ed", "observation", "inpatient")
 
-Kind = Literal["carrier", "outpatient", "inpatient"]
-Part = Literal["claims", "lines", "diagnoses", "procedures"]
 
-# Columns of each part with the value of a cell that a batch leaves out.
+# Columns of each part, with the value of a cell that a batch leaves out.
+_CLAIM = {"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE}
+_BILL = {
+    "ccn": NONE,
+    "npi": NONE,
+    "facility_type": NONE,
+    "bill_class": NONE,
+    "frequency": NONE,
+    "nonpayment": NONE,
+}
+_DIAGNOSES = {"claim": NONE, "slot": 1, "code": NONE}
 COLUMNS: dict[tuple[str, str], dict[str, int | bool]] = {
-    ("carrier", "claims"): {
-        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE},
-        **{"claim_type": NONE, "payment": NONE, "billing": NONE, "void": False},
-    },
+    ("carrier", "claims"): _CLAIM | {"claim_type": NONE, "payment": NONE, "billing": NONE, "void": False},
     ("carrier", "lines"): {
-        **{
-            "claim": NONE,
-            "line": 1,
-            "first": NO_DAY,
-            "last": NO_DAY,
-            "hcpcs": NONE,
-            "mod1": NONE,
-            "mod2": NONE,
-        },
-        **{"type_of_service": NONE, "specialty": NONE, "place": NONE, "indicator": NONE, "diagnosis": NONE},
-        **{"organization": NONE, "performing": NONE, "facility": NONE, "asc": False, "denied": False},
+        "claim": NONE,
+        "line": 1,
+        "first": NO_DAY,
+        "last": NO_DAY,
+        "hcpcs": NONE,
+        "mod1": NONE,
+        "mod2": NONE,
+        "type_of_service": NONE,
+        "specialty": NONE,
+        "place": NONE,
+        "indicator": NONE,
+        "diagnosis": NONE,
+        "organization": NONE,
+        "performing": NONE,
+        "facility": NONE,
+        "asc": False,
+        "denied": False,
     },
-    ("outpatient", "claims"): {
-        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE, "ccn": NONE},
-        **{"npi": NONE, "facility_type": NONE, "bill_class": NONE, "frequency": NONE, "nonpayment": NONE},
-        **{"void": False},
-    },
+    ("carrier", "diagnoses"): dict(_DIAGNOSES),
+    ("outpatient", "claims"): _CLAIM | _BILL | {"void": False},
     ("outpatient", "lines"): {
-        **{"claim": NONE, "line": 1, "revenue": NONE, "day": NO_DAY, "hcpcs": NONE, "mod1": NONE},
+        "claim": NONE,
+        "line": 1,
+        "revenue": NONE,
+        "day": NO_DAY,
+        "hcpcs": NONE,
+        "mod1": NONE,
     },
-    ("inpatient", "claims"): {
-        **{"claim": NONE, "person": NONE, "first": NO_DAY, "last": NO_DAY, "principal": NONE, "ccn": NONE},
-        **{"npi": NONE, "facility_type": NONE, "bill_class": NONE, "frequency": NONE, "nonpayment": NONE},
-        **{"admission": NO_DAY, "discharge": NO_DAY, "status": NONE, "source": NONE, "void": False},
-    },
+    ("outpatient", "diagnoses"): dict(_DIAGNOSES),
+    ("inpatient", "claims"): _CLAIM
+    | _BILL
+    | {"admission": NO_DAY, "discharge": NO_DAY, "status": NONE, "source": NONE, "void": False},
     ("inpatient", "lines"): {"claim": NONE, "line": 1, "revenue": NONE, "hcpcs": NONE},
+    ("inpatient", "diagnoses"): dict(_DIAGNOSES),
     ("inpatient", "procedures"): {"claim": NONE, "slot": 1, "code": NONE, "day": NO_DAY},
-    **{
-        (kind, "diagnoses"): {"claim": NONE, "slot": 1, "code": NONE}
-        for kind in ("carrier", "outpatient", "inpatient")
-    },
     ("visits", "claims"): {
-        **{"visit": NONE, "person": NONE, "type": 0, "start": NO_DAY, "end": NO_DAY, "rule": NONE},
-        **{"principal": NONE, "ccn": NONE, "professional": False},
+        "visit": NONE,
+        "person": NONE,
+        "type": 0,
+        "start": NO_DAY,
+        "end": NO_DAY,
+        "rule": NONE,
+        "principal": NONE,
+        "ccn": NONE,
+        "professional": False,
     },
     ("visits", "lines"): {"visit": NONE, "claim": NONE},
 }
@@ -91,6 +107,23 @@ def month_of(days: np.ndarray) -> np.ndarray:
 def year_of(days: np.ndarray) -> np.ndarray:
     """Return the calendar year of each day."""
     return np.asarray(days, dtype="datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def kept(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
+    """Return the rows of a frame where a mask is true, numbered anew."""
+    return frame.loc[np.asarray(mask, dtype=bool)].reset_index(drop=True)
+
+
+def numbered(frame: pd.DataFrame, columns: list[str], row: str = "row") -> pd.DataFrame:
+    """Return some columns of a frame, and the position of each row as one more."""
+    return pd.DataFrame({row: np.arange(len(frame)), **{name: frame[name].to_numpy() for name in columns}})
+
+
+def marked(n: int, positions: Any) -> np.ndarray:
+    """Return a flag for each of n rows, true at the positions given."""
+    flags = np.zeros(n, dtype=bool)
+    flags[np.asarray(positions, dtype=np.int64)] = True
+    return flags
 
 
 class Vocabulary:
@@ -201,9 +234,7 @@ class Plan:
             ("visit", self.visits_planned, self._dropped_visits),
         ):
             if dropped and key in frame:
-                keep = np.ones(count, dtype=bool)
-                keep[np.concatenate(dropped)] = False
-                frame = frame[keep[frame[key].to_numpy()]].reset_index(drop=True)
+                frame = kept(frame, ~marked(count, np.concatenate(dropped))[frame[key].to_numpy()])
         return frame
 
     def drop_after_death(self, people: People) -> None:
@@ -211,10 +242,10 @@ class Plan:
         for kind in ("carrier", "outpatient", "inpatient"):
             claims = self.frame(kind, "claims")
             death = people.death[claims["person"].to_numpy()]
-            late = claims.loc[(death != NO_DAY) & (claims["first"].to_numpy() > death), "claim"].to_numpy()
+            late = claims["claim"].to_numpy()[(death != NO_DAY) & (claims["first"].to_numpy() > death)]
             links = self.frame("visits", "lines")
-            visits = links.loc[links["claim"].isin(late), "visit"].to_numpy()
-            self._dropped_visits.append(visits)
+            gone = np.isin(links["claim"].to_numpy(), late)
+            self._dropped_visits.append(links["visit"].to_numpy()[gone])
             self._dropped_claims.append(late)
 
 

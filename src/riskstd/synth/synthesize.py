@@ -14,7 +14,7 @@ from riskstd.synth.edge_cases import add_edge_cases, write_edge_cases
 from riskstd.synth.files import FORMATS, FileFormat
 from riskstd.synth.profile import measure_profile
 from riskstd.synth.simulate import simulate
-from riskstd.synth.truth import MeasureTruth, events_as_drawn, find_truth, write_truth
+from riskstd.synth.truth import events_as_drawn, find_truth, write_truth
 
 MEASURES = ("ASC-12", "ASC-17", "ASC-18", "ASC-19")
 LAYOUTS = ("ccw",)
@@ -114,8 +114,8 @@ def synthesize(
 
     Notes
     -----
-    Outcomes follow `logit P(y = 1) = mu + x'beta + w`, `w ~ N(0, tau^2)` per facility, with event rates, tau and
-    volumes after the CMS facility file of July 2024.
+    Outcomes follow `logit P(y = 1) = mu + x'beta + w`, `w ~ N(0, tau^2)` per facility, with event rates,
+    tau and volumes after the CMS facility file of July 2024.
 
     Examples
     --------
@@ -223,6 +223,3 @@ def _require_outcomes_as_drawn(counts: list[tuple[int, int]]) -> None:
             f"{wrong} of {sum(n for n, _ in counts)} simulated procedures have another outcome than drawn",
             hint="this is an error of the generator: please report it with the command and the seed",
         )
-
-
-__all__ = ["MeasureTruth", "SynthSummary", "synthesize"]

@@ -1,4 +1,4 @@
-"""The truth of a delivery: verdicts, visits, outcomes and risk factors as planned, and the model behind them."""
+"""The truth of a delivery: verdicts, visits, outcomes, risk factors, and the model behind them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,14 @@ import pandas as pd
 import pyarrow as pa
 from scipy.special import expit
 
-from riskstd.synth.bookkeeping import (
-    KEY,
-    Facts,
-    candidates_of,
-    excluded_by,
-    facts_of,
-    outcomes_of,
-    risk_factors,
-    visits_of,
-)
+from riskstd.synth.factors import risk_factors
+from riskstd.synth.facts import KEY, Facts, candidates_of, facts_of
 from riskstd.synth.files import dates, texts, write_table
-from riskstd.synth.plan import VISIT_TYPES
+from riskstd.synth.outcomes import linear_predictor
+from riskstd.synth.plan import VISIT_TYPES, kept
 from riskstd.synth.profile import MeasureProfile
-from riskstd.synth.simulate import World, linear_predictor
+from riskstd.synth.verdicts import excluded_by, outcomes_of, visits_of
+from riskstd.synth.world import World
 
 _NAMED = ["measure", "person_id", "facility_id", "procedure_date"]
 
@@ -53,9 +47,9 @@ def _measure_truth(world: World, profile: MeasureProfile, facts: Facts) -> Measu
     predictor = world.mu[profile.id] + linear_predictor(world, profile, facts, candidates)
     candidates = candidates.assign(linear_predictor=predictor, probability=expit(predictor))
     reason = excluded_by(book, facts, candidates)
-    kept = pd.isna(reason)
-    index = candidates[kept].reset_index(drop=True)
-    excluded = candidates[~kept].assign(excluded_by=reason[~kept]).reset_index(drop=True)
+    out = pd.notna(reason)
+    index = kept(candidates, ~out)
+    excluded = kept(candidates, out).assign(excluded_by=reason[out])
     visits = visits_of(book, facts, index)
     outcome = outcomes_of(index, visits)
     return MeasureTruth(profile, index, excluded, visits, outcome, risk_factors(book, facts, index))
@@ -63,9 +57,11 @@ def _measure_truth(world: World, profile: MeasureProfile, facts: Facts) -> Measu
 
 def events_as_drawn(world: World, truth: MeasureTruth) -> tuple[int, int]:
     """Return how many simulated index procedures there are, and how many have another outcome than drawn."""
-    own = truth.index[KEY].assign(outcome=truth.outcome)
-    both = own.merge(world.drawn[truth.profile.id], on=KEY)
-    return len(both), int((both["outcome"] != both["event"]).sum())
+    drawn = world.drawn.get(truth.profile.id)
+    if drawn is None:
+        return 0, 0
+    both = truth.index[KEY].assign(outcome=truth.outcome).merge(drawn, on=KEY)
+    return len(both), int(np.count_nonzero(both["outcome"].to_numpy() != both["event"].to_numpy()))
 
 
 # ---- files ------------------------------------------------------------------------------------
