@@ -39,9 +39,7 @@ BootstrapOption = Annotated[
     int | None, typer.Option(min=1, help="Bootstrap replicates; as in the definition if left out.")
 ]
 MethodOption = Annotated[str, typer.Option(help="Estimator: agq, laplace, pql.")]
-IntervalOption = Annotated[
-    str, typer.Option(help="Interval estimate: bootstrap, plug-in, closed-form, none.")
-]
+IntervalOption = Annotated[str, typer.Option(help="Interval estimate: bootstrap, plug-in, closed-form, none.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 BadRowsOption = Annotated[str, typer.Option(help="Dates that cannot be read: error or set-aside.")]
 
@@ -133,7 +131,9 @@ def validate(
     _print_table("Claims tables", ["table", "rows"], [[k, f"{v:,}"] for k, v in found.tables.items()])
     _print_table("Professional lines by year", ["year", "lines"], [[k, f"{v:,}"] for k, v in found.years.items()])
     _print_table(
-        "Candidate procedures", ["measure", "procedures"], [[k, f"{v:,}"] for k, v in found.candidates.items()]
+        "Candidate procedures",
+        ["measure", "procedures"],
+        [[k, f"{v:,}"] for k, v in found.candidates.items()],
     )
     for finding in found.findings:
         _stdout.print(f"- {finding}")

@@ -23,14 +23,26 @@ def beneficiary(person: str, year: int, **changes: str) -> dict[str, str]:
 
 
 def carrier_claim(person: str, claim: str, day: str, **changes: str) -> dict[str, str]:
-    row = {"BENE_ID": person, "CLM_ID": claim, "NCH_CLM_TYPE_CD": "71", "CLM_FROM_DT": day, "CLM_THRU_DT": day}
+    row = {
+        "BENE_ID": person,
+        "CLM_ID": claim,
+        "NCH_CLM_TYPE_CD": "71",
+        "CLM_FROM_DT": day,
+        "CLM_THRU_DT": day,
+    }
     row |= {"CARR_CLM_PMT_DNL_CD": "1", "PRNCPAL_DGNS_CD": "Z1211", "PRNCPAL_DGNS_VRSN_CD": "0"}
     row |= {"ICD_DGNS_CD1": "Z1211", "ICD_DGNS_VRSN_CD1": "0", "CARR_CLM_BLG_NPI_NUM": NPI}
     return row | changes
 
 
 def carrier_line(person: str, claim: str, day: str, number: str = "1", **changes: str) -> dict[str, str]:
-    row = {"BENE_ID": person, "CLM_ID": claim, "NCH_CLM_TYPE_CD": "71", "LINE_NUM": number, "HCPCS_CD": "45378"}
+    row = {
+        "BENE_ID": person,
+        "CLM_ID": claim,
+        "NCH_CLM_TYPE_CD": "71",
+        "LINE_NUM": number,
+        "HCPCS_CD": "45378",
+    }
     row |= {"HCPCS_1ST_MDFR_CD": "", "LINE_CMS_TYPE_SRVC_CD": "F", "LINE_PLACE_OF_SRVC_CD": "24"}
     row |= {"PRVDR_SPCLTY": "49", "LINE_1ST_EXPNS_DT": day, "LINE_LAST_EXPNS_DT": day}
     row |= {"LINE_PRCSG_IND_CD": "A", "PRF_PHYSN_NPI": "", "ORG_NPI_NUM": "", "LINE_ICD_DGNS_CD": "Z1211"}
@@ -38,8 +50,19 @@ def carrier_line(person: str, claim: str, day: str, number: str = "1", **changes
 
 
 def outpatient_claim(person: str, claim: str, day: str, **changes: str) -> dict[str, str]:
-    row = {"BENE_ID": person, "CLM_ID": claim, "NCH_CLM_TYPE_CD": "40", "CLM_FROM_DT": day, "CLM_THRU_DT": day}
-    row |= {"PRVDR_NUM": "050001", "CLM_FAC_TYPE_CD": "1", "CLM_SRVC_CLSFCTN_TYPE_CD": "3", "CLM_FREQ_CD": "1"}
+    row = {
+        "BENE_ID": person,
+        "CLM_ID": claim,
+        "NCH_CLM_TYPE_CD": "40",
+        "CLM_FROM_DT": day,
+        "CLM_THRU_DT": day,
+    }
+    row |= {
+        "PRVDR_NUM": "050001",
+        "CLM_FAC_TYPE_CD": "1",
+        "CLM_SRVC_CLSFCTN_TYPE_CD": "3",
+        "CLM_FREQ_CD": "1",
+    }
     row |= {"CLM_MDCR_NON_PMT_RSN_CD": "", "ORG_NPI_NUM": "1888888881", "PRNCPAL_DGNS_CD": "R109"}
     return row | {"PRNCPAL_DGNS_VRSN_CD": "0", "ICD_DGNS_CD1": "R109", "ICD_DGNS_VRSN_CD1": "0"} | changes
 
@@ -50,8 +73,19 @@ def outpatient_line(person: str, claim: str, day: str, number: str = "1", **chan
 
 
 def inpatient_claim(person: str, claim: str, first: str, last: str, **changes: str) -> dict[str, str]:
-    row = {"BENE_ID": person, "CLM_ID": claim, "NCH_CLM_TYPE_CD": "60", "CLM_FROM_DT": first, "CLM_THRU_DT": last}
-    row |= {"PRVDR_NUM": "050001", "CLM_FAC_TYPE_CD": "1", "CLM_SRVC_CLSFCTN_TYPE_CD": "1", "CLM_FREQ_CD": "1"}
+    row = {
+        "BENE_ID": person,
+        "CLM_ID": claim,
+        "NCH_CLM_TYPE_CD": "60",
+        "CLM_FROM_DT": first,
+        "CLM_THRU_DT": last,
+    }
+    row |= {
+        "PRVDR_NUM": "050001",
+        "CLM_FAC_TYPE_CD": "1",
+        "CLM_SRVC_CLSFCTN_TYPE_CD": "1",
+        "CLM_FREQ_CD": "1",
+    }
     row |= {"CLM_MDCR_NON_PMT_RSN_CD": "", "ORG_NPI_NUM": "1888888881", "CLM_ADMSN_DT": first}
     row |= {"NCH_BENE_DSCHRG_DT": last, "PTNT_DSCHRG_STUS_CD": "01", "CLM_SRC_IP_ADMSN_CD": "1"}
     row |= {"PRNCPAL_DGNS_CD": "K922", "PRNCPAL_DGNS_VRSN_CD": "0", "ICD_DGNS_CD1": "K922"}
@@ -114,7 +148,12 @@ def tuva_rows() -> dict[str, list[dict[str, str]]]:
     """The same as medical claims and eligibility; no type of service, no specialty, revenue code without zero."""
     common = {"patient_id": "P1", "claim_line_number": "1"}
     line = {"claim_type": "", "claim_start_date": "", "claim_end_date": "", "claim_line_start_date": ""}
-    line |= {"admission_date": "", "discharge_date": "", "discharge_disposition_code": "", "admit_source_code": ""}
+    line |= {
+        "admission_date": "",
+        "discharge_date": "",
+        "discharge_disposition_code": "",
+        "admit_source_code": "",
+    }
     line |= {"place_of_service_code": "", "bill_type_code": "", "revenue_center_code": "", "hcpcs_code": ""}
     line |= {"rendering_npi": "", "billing_npi": "", "facility_npi": "", "diagnosis_code_type": "icd-10-cm"}
     line |= {"diagnosis_code_1": "", "procedure_code_1": "", "procedure_date_1": ""}
@@ -127,5 +166,9 @@ def tuva_rows() -> dict[str, list[dict[str, str]]]:
     stay = line | common | {"claim_id": "I1", "claim_type": "institutional", "bill_type_code": "111"}
     stay |= {"claim_start_date": "2023-05-07", "claim_end_date": "2023-05-09", "revenue_center_code": "120"}
     span = {"patient_id": "P1", "gender": "male", "birth_date": "1950-01-02", "death_date": ""}
-    span |= {"enrollment_start_date": "2022-01-01", "enrollment_end_date": "2023-12-31", "payer_type": "medicare"}
+    span |= {
+        "enrollment_start_date": "2022-01-01",
+        "enrollment_end_date": "2023-12-31",
+        "payer_type": "medicare",
+    }
     return {"medical_claim": [scope, ed, stay], "eligibility": [span]}

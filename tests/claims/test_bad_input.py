@@ -52,7 +52,7 @@ def test_files_of_no_layout(tmp_path):
 
 def test_recognised_and_refused_layout_says_why(tmp_path):
     folder = deliveries.write(tmp_path / "in", {"claims": [{"DESYNPUF_ID": "1", "CLM_ID": "2"}]})
-    with pytest.raises(ClaimsError, match="DE-SynPUF, among them claims.csv: codes are ICD-9"):
+    with pytest.raises(ClaimsError, match=r"DE-SynPUF, among them claims\.csv: codes are ICD-9"):
         read_claims(folder)
 
 
@@ -64,7 +64,9 @@ def test_missing_column_names_file_and_column(tmp_path, rows):
 
 def test_missing_column_in_one_of_several_files_is_not_left_out_silently(tmp_path, rows):
     rows["mbsf_2024"] = [{k: v for k, v in rows["mbsf_2023"][0].items() if k != "BENE_BIRTH_DT"}]
-    with pytest.raises(ClaimsError, match=r"mbsf_2024\.csv looks like a beneficiary file .* lacks column BENE_BIRTH_DT"):
+    with pytest.raises(
+        ClaimsError, match=r"mbsf_2024\.csv looks like a beneficiary file .* lacks column BENE_BIRTH_DT"
+    ):
         read(tmp_path, rows)
 
 
@@ -194,9 +196,21 @@ def test_broken_parquet(tmp_path, rows):
 
 def test_icd9_codes_are_kept_apart_and_make_no_condition(tmp_path, rows):
     rows["carrier_base"].append(
-        deliveries.carrier_claim("P1", "C0", "20230301", PRNCPAL_DGNS_CD="4280", PRNCPAL_DGNS_VRSN_CD="9", ICD_DGNS_CD1="")
+        deliveries.carrier_claim(
+            "P1", "C0", "20230301", PRNCPAL_DGNS_CD="4280", PRNCPAL_DGNS_VRSN_CD="9", ICD_DGNS_CD1=""
+        )
     )
-    rows["carrier_line"].append(deliveries.carrier_line("P1", "C0", "20230301", HCPCS_CD="99213", LINE_CMS_TYPE_SRVC_CD="1", LINE_PLACE_OF_SRVC_CD="11", PRVDR_SPCLTY="01"))
+    rows["carrier_line"].append(
+        deliveries.carrier_line(
+            "P1",
+            "C0",
+            "20230301",
+            HCPCS_CD="99213",
+            LINE_CMS_TYPE_SRVC_CD="1",
+            LINE_PLACE_OF_SRVC_CD="11",
+            PRVDR_SPCLTY="01",
+        )
+    )
     claims = read(tmp_path, rows)
     assert claims.counts["notes"]["icd9_diagnoses"] == 1
     measure = load_measure("ASC-12")
@@ -206,7 +220,9 @@ def test_icd9_codes_are_kept_apart_and_make_no_condition(tmp_path, rows):
 
 def test_blank_icd_version_goes_by_the_day(tmp_path, rows):
     rows["carrier_base"][0] |= {"PRNCPAL_DGNS_VRSN_CD": "", "ICD_DGNS_VRSN_CD1": ""}
-    rows["carrier_base"].append(deliveries.carrier_claim("P1", "C0", "20150930", PRNCPAL_DGNS_VRSN_CD="", ICD_DGNS_CD1=""))
+    rows["carrier_base"].append(
+        deliveries.carrier_claim("P1", "C0", "20150930", PRNCPAL_DGNS_VRSN_CD="", ICD_DGNS_CD1="")
+    )
     rows["carrier_line"].append(deliveries.carrier_line("P1", "C0", "20150930", LINE_ICD_DGNS_CD=""))
     assert read(tmp_path, rows).counts["notes"]["icd9_diagnoses"] == 1
 
@@ -260,7 +276,12 @@ def test_denied_and_voided_claims_are_set_aside_and_counted(tmp_path, rows):
     rows["inpatient_base"].append(deliveries.inpatient_claim("P1", "I3", "20230507", "20230509", NCH_CLM_TYPE_CD="61"))
     claims = read(tmp_path, rows)
     assert claims.counts["set_aside"] == {
-        "professional_lines": {"denied_claim": 1, "denied_line": 1, "equipment_claim": 1, "line_without_claim": 1},
+        "professional_lines": {
+            "denied_claim": 1,
+            "denied_line": 1,
+            "equipment_claim": 1,
+            "line_without_claim": 1,
+        },
         "outpatient_lines": {"denied_claim": 1},
         "inpatient_claims": {"managed_care_encounter": 1, "voided_claim": 1},
     }

@@ -60,9 +60,7 @@ def test_only_the_owner_reads_the_map_to_identifiers(tmp_path):
     read_claims(deliveries.write(tmp_path / "in", deliveries.ccw_rows()), out=out)
     assert (out / "private").stat().st_mode & 0o077 == 0
     assert (out / "private" / "person_keys.parquet").stat().st_mode & 0o077 == 0
-    assert not any(
-        "person_id" in pq.read_schema(path).names for path in out.glob("*.parquet")
-    )
+    assert not any("person_id" in pq.read_schema(path).names for path in out.glob("*.parquet"))
 
 
 def test_parquet_with_typed_dates_reads_like_text(tmp_path):

@@ -23,9 +23,7 @@ def even():
     return y, x[:, None].astype(float), np.repeat(np.arange(20), 10)
 
 
-@pytest.mark.parametrize(
-    "options", [{"method": "agq"}, {"method": "laplace"}, {"pql_form": "ml", "method": "pql"}]
-)
+@pytest.mark.parametrize("options", [{"method": "agq"}, {"method": "laplace"}, {"pql_form": "ml", "method": "pql"}])
 def test_boundary_is_the_plain_logistic_model(even, options):
     y, X, facility = even
     fit = fit_hierarchical(y, X, facility, **options)
@@ -113,9 +111,7 @@ def test_missing_and_infinite_values_by_position(simulated):
     X = simulated.X.copy()
     X[[4, 9], 1] = np.nan, np.inf
     message = refused(simulated.y, X, simulated.facility, factor_names=NAMES)
-    assert (
-        "risk factor 'diabetes': 2 of 1200 rows missing or infinite (row positions from 0: 4, 9)" in message
-    )
+    assert "risk factor 'diabetes': 2 of 1200 rows missing or infinite (row positions from 0: 4, 9)" in message
 
 
 def test_many_positions_are_cut(simulated):

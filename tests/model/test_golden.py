@@ -38,9 +38,7 @@ def test_estimates_match_reference(dataset, key, published, golden):
     assert_allclose(fit.beta, expected["beta"], rtol=ESTIMATE_RTOL)
     if "log_likelihood_without_constant" in expected:
         constant = binomial_constant(rows)
-        assert_allclose(
-            fit.log_likelihood - constant, expected["log_likelihood_without_constant"], rtol=LOGLIK_RTOL
-        )
+        assert_allclose(fit.log_likelihood - constant, expected["log_likelihood_without_constant"], rtol=LOGLIK_RTOL)
     if "se" in expected:
         assert_allclose([fit.mu_se, *fit.beta_se], expected["se"], rtol=1e-5)
     if "effects" in expected:

@@ -153,9 +153,7 @@ def test_offset_equals_known_coefficient(simulated):
     """Moving the fitted part of a column to the offset leaves the others where they are."""
     full = fit_hierarchical(simulated.y, simulated.X, simulated.facility, method="laplace")
     offset = simulated.X[:, 0] * full.beta[0]
-    part = fit_hierarchical(
-        simulated.y, simulated.X[:, 1:], simulated.facility, offset=offset, method="laplace"
-    )
+    part = fit_hierarchical(simulated.y, simulated.X[:, 1:], simulated.facility, offset=offset, method="laplace")
     assert_allclose(part.beta, full.beta[1:], atol=1e-8)
     assert_allclose(part.tau, full.tau, rtol=1e-8)
     assert_allclose(part.log_likelihood, full.log_likelihood, rtol=1e-12)

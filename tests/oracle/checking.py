@@ -73,9 +73,7 @@ def split(judgement: Judgement) -> dict[int, Judgement]:
     return parts
 
 
-def smallest(
-    claims: Tables, found: list[str], number: int, measure_id: str, terms: Terms
-) -> tuple[Tables, list[str]]:
+def smallest(claims: Tables, found: list[str], number: int, measure_id: str, terms: Terms) -> tuple[Tables, list[str]]:
     """Take people, then rows away while a difference stays; all ways to do so share one engine run."""
     parts = len({row["person_key"] for rows in claims.values() for row in rows})
     way_of = people_taken_away
@@ -128,10 +126,7 @@ def rows_taken_away(claims: Tables, parts: int) -> list[Tables]:
 def as_set(claims: Tables, old: int, new: int) -> Tables:
     """Return a set under another number."""
     shift = (new - old) * PEOPLE_PER_SET
-    return {
-        name: [{**row, "person_key": row["person_key"] + shift} for row in rows]
-        for name, rows in claims.items()
-    }
+    return {name: [{**row, "person_key": row["person_key"] + shift} for row in rows] for name, rows in claims.items()}
 
 
 def picture(claims: Tables, measure_id: str, terms: Terms) -> str:

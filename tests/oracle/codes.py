@@ -59,11 +59,7 @@ def listed(table: CodeTable, role: str, year: int, system: str | None = None) ->
     """Return the patterns of a role that hold in a year."""
     patterns: list[str] = []
     for row in table.rows:
-        if (
-            row["role"] == role
-            and year_in(row["years"], year)
-            and (system is None or row["system"] == system)
-        ):
+        if row["role"] == role and year_in(row["years"], year) and (system is None or row["system"] == system):
             patterns.extend(row["codes"].split())
     return tuple(patterns)
 

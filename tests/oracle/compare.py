@@ -6,9 +6,10 @@ from typing import Any
 
 from oracle.judge import Judgement
 
-TABLES = ("procedures", "excluded", "attrition", "visits", "outcomes", "risk_factors")
+TABLES = ("procedures", "excluded", "attrition", "visits", "outcomes", "risk_factors", "unmapped_codes")
 KEYS = {
     "attrition": ("rule",),
+    "unmapped_codes": ("code",),
     "visits": ("person_key", "facility_id", "procedure_date", "visit_type", "start_date"),
 }
 DEFAULT_KEY = ("person_key", "facility_id", "procedure_date")
@@ -44,9 +45,7 @@ def table_differences(name: str, ours: list[dict[str, Any]], theirs: list[dict[s
     return found
 
 
-def grouped(
-    rows: list[dict[str, Any]], key_columns: tuple[str, ...]
-) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+def grouped(rows: list[dict[str, Any]], key_columns: tuple[str, ...]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     """Return rows by key, in an order of their own values, missing values last."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:

@@ -61,6 +61,8 @@ def run_engine(
     for row in rows_of(risk.table):
         columns = {name: row[name] for name in measure.factor_columns}
         judgement.risk_factors.append({**key_of_procedure[row["procedure_id"]], **columns})
+    for row in rows_of(risk.unmapped_codes):
+        judgement.unmapped_codes.append({name: row[name] for name in ("code", "procedures")})
     return judgement
 
 

@@ -52,9 +52,7 @@ def facility_unknown(clause: c.FacilityUnknown, case: Case) -> bool:
 
 def discontinued_modifier(clause: c.DiscontinuedModifier, case: Case) -> bool:
     """Every qualifying line of it carries a modifier of the clause."""
-    return all(
-        set((line.get("modifiers") or "").split()) & set(clause.modifiers) for line in case.candidate.lines
-    )
+    return all(set((line.get("modifiers") or "").split()) & set(clause.modifiers) for line in case.candidate.lines)
 
 
 def person_unknown(clause: c.PersonUnknown, case: Case) -> bool:
@@ -104,9 +102,7 @@ def diagnosis_present(clause: c.DiagnosisPresent, case: Case) -> bool:
     """A listed diagnosis is in the history, on the index day, or on a claim of a visit in the window."""
     table = case.measure.table(clause.table)
     for row in diagnoses_looked_at(clause, case):
-        patterns = listed(
-            table, clause.role, row["service_date"].year, ICD_SYSTEMS.get(row["icd_version"], "")
-        )
+        patterns = listed(table, clause.role, row["service_date"].year, ICD_SYSTEMS.get(row["icd_version"], ""))
         if any_takes(patterns, row["code"]):
             return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,7 +12,7 @@ from oracle.candidates import Candidate, candidates_of
 from oracle.exclusions import Case, first_reason
 from oracle.outcome import judged_visits
 from oracle.people import Person, Row, people_of
-from oracle.riskfactors import Columns, risk_factors
+from oracle.riskfactors import Columns, risk_factors, unmapped_codes
 from oracle.visits import visits_of
 from riskstd.spec import Measure
 
@@ -39,6 +40,7 @@ class Judgement:
     visits: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     risk_factors: list[dict[str, Any]] = field(default_factory=list)
+    unmapped_codes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def judge(
@@ -63,6 +65,8 @@ def judge(
     for person in people_of(tables):
         judge_person(person, measure, absent, period, judgement)
     judgement.attrition = attrition_of(judgement, measure)
+    counts = Counter(row.pop("code") for row in judgement.unmapped_codes)
+    judgement.unmapped_codes = [{"code": code, "procedures": number} for code, number in counts.items()]
     return judgement
 
 
@@ -92,6 +96,7 @@ def judge_person(
         judgement.outcomes.append({**key_of(row), "outcome": outcome})
         columns: Columns = risk_factors(procedure, person, measure, absent)
         judgement.risk_factors.append({**key_of(row), **columns})
+        judgement.unmapped_codes += [{"code": code} for code in unmapped_codes(procedure, person, measure)]
 
 
 def attrition_of(judgement: Judgement, measure: Measure) -> list[dict[str, Any]]:
@@ -100,9 +105,7 @@ def attrition_of(judgement: Judgement, measure: Measure) -> list[dict[str, Any]]
     rows = []
     for clause in measure.exclusions:
         hits = sum(row["excluded_by"] == clause.id for row in judgement.excluded)
-        rows.append(
-            {"rule": clause.id, "procedures_before": left, "excluded": hits, "procedures_after": left - hits}
-        )
+        rows.append({"rule": clause.id, "procedures_before": left, "excluded": hits, "procedures_after": left - hits})
         left -= hits
     return rows
 

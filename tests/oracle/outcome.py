@@ -79,9 +79,7 @@ def ed_counts_on_planned_stay(visit: Visit, measure: Measure) -> bool:
     clause = measure.definition.outcome.ed_on_planned_stay
     if clause is None or not measure.holds(clause) or visit.stay is None:
         return False
-    revenue_codes = {
-        code for claim in visit.stay.claims for code in (claim.get("revenue_codes") or "").split()
-    }
+    revenue_codes = {code for claim in visit.stay.claims for code in (claim.get("revenue_codes") or "").split()}
     return bool(revenue_codes & set(clause.revenue_codes))
 
 

@@ -71,9 +71,7 @@ def palette_of(measure_id: str) -> Palette:
     for part in ("PA1", "PA3"):
         listed_categories = planned_list(algorithm, part, "procedure_category")
         for category in pick.sample(listed_categories, min(6, len(listed_categories))):
-            procedures += spread(
-                category_rows(measure.table(planned.procedure_categories), category), 1, pick
-            )
+            procedures += spread(category_rows(measure.table(planned.procedure_categories), category), 1, pick)
         procedures += spread(planned_list(algorithm, part, "procedure_code"), 4, pick)
     visits = definition.outcome.visits
     revenue = [code for v in visits if v.code_system == "revenue" for code in v.codes]

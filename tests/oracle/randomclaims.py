@@ -49,9 +49,7 @@ class Terms:
 def random_terms(choose: Chooser, measure: Measure) -> Terms:
     """Return defaults, or some of the options changed, some columns absent, a period."""
     options = tuple(
-        (name, choose.pick(option.choices))
-        for name, option in measure.definition.options.items()
-        if choose.chance(35)
+        (name, choose.pick(option.choices)) for name, option in measure.definition.options.items() if choose.chance(35)
     )
     return Terms(options, choose.pick(ABSENT), choose.pick(PERIODS))
 
@@ -244,9 +242,7 @@ class _Maker:
                 )
             for slot in range(choose.pick((0, 1, 2))):
                 code = choose.pick(self.palette.procedures)
-                self.add(
-                    "procedures", claim_id=claim_id, position=slot + 1, code=code, procedure_date=admitted
-                )
+                self.add("procedures", claim_id=claim_id, position=slot + 1, code=code, procedure_date=admitted)
 
     def add_diagnoses(self) -> None:
         choose = self.choose

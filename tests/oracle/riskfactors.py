@@ -16,9 +16,7 @@ Columns = dict[str, float | int | None]
 def risk_factors(procedure: Candidate, person: Person, measure: Measure, absent: Collection[str]) -> Columns:
     """Return every column of the risk-factor table for one procedure."""
     history = codes_of_days(procedure, person, measure, 1, measure.definition.risk.history_days)
-    index_day = (
-        codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
-    )
+    index_day = codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
     row: Columns = {}
     columns_of: dict[str, list[str]] = {}
     for factor in measure.factors:
@@ -66,9 +64,14 @@ def codes_of_days(
     return codes
 
 
-def has_condition(
-    factor: c.ConditionCategory, history: set[str], index_day: set[str], measure: Measure
-) -> bool:
+def unmapped_codes(procedure: Candidate, person: Person, measure: Measure) -> set[str]:
+    """Return the diagnoses of a procedure that no condition-category map holds."""
+    history = codes_of_days(procedure, person, measure, 1, measure.definition.risk.history_days)
+    index_day = codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
+    return {code for code in history | index_day if not condition_categories(code, measure)}
+
+
+def has_condition(factor: c.ConditionCategory, history: set[str], index_day: set[str], measure: Measure) -> bool:
     """A category is in the history, or on the index day and not a complication of care."""
     wanted = set(factor.categories)
     if any(condition_categories(code, measure) & wanted for code in history):

@@ -38,9 +38,7 @@ class Stay:
 
 def stays_of(person: Person) -> list[Stay]:
     """Join the person's claims in order of admission date, discharge date, claim."""
-    in_order = sorted(
-        person.inpatient_claims, key=lambda c: (c["admission_date"], last_day(c), c["claim_id"])
-    )
+    in_order = sorted(person.inpatient_claims, key=lambda c: (c["admission_date"], last_day(c), c["claim_id"]))
     stays: list[Stay] = []
     for claim in in_order:
         if stays and (is_interim_bill(stays[-1], claim) or is_transfer(stays[-1], claim)):
@@ -51,7 +49,7 @@ def stays_of(person: Person) -> list[Stay]:
 
 
 def is_interim_bill(running: Stay, claim: Row) -> bool:
-    """Same hospital, and the same admission date, or a bill that goes on where the last one left a patient."""
+    """Same hospital, and the same admission date, or a bill that goes on where the last one left off."""
     before = running.last_claim
     if hospital_of(before) != hospital_of(claim):
         return False
@@ -68,10 +66,7 @@ def is_transfer(running: Stay, claim: Row) -> bool:
         return False
     if claim["admission_date"] <= running.discharge_date:
         return True
-    sign = (
-        before.get("discharge_status") == TRANSFERRED
-        or claim.get("admission_source") == FROM_ANOTHER_HOSPITAL
-    )
+    sign = before.get("discharge_status") == TRANSFERRED or claim.get("admission_source") == FROM_ANOTHER_HOSPITAL
     return claim["admission_date"] == running.discharge_date + ONE_DAY and sign
 
 

@@ -61,7 +61,12 @@ def test_too_few_data_exit_with_3_and_complete_files(delivery, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["--period", "soon:later"], ["--option", "colour=red"], ["--option", "psychiatric"], ["--engine", "spark"]],
+    [
+        ["--period", "soon:later"],
+        ["--option", "colour=red"],
+        ["--option", "psychiatric"],
+        ["--engine", "spark"],
+    ],
 )
 def test_options_that_cannot_be_exit_with_2(delivery, tmp_path, words):
     done = riskstd("run", "ASC-17", "--claims", delivery / "claims", "--out", tmp_path / "runs", *words)

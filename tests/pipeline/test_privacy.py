@@ -32,7 +32,12 @@ def secrets(delivery):
 
 
 def styles(day: date) -> tuple[str, ...]:
-    return (f"{day:%Y-%m-%d}", f"{day:%Y%m%d}", f"{day:%d}-{MONTHS[day.month - 1]}-{day:%Y}", f"{day.month}/{day.day}/{day:%Y}")
+    return (
+        f"{day:%Y-%m-%d}",
+        f"{day:%Y%m%d}",
+        f"{day:%d}-{MONTHS[day.month - 1]}-{day:%Y}",
+        f"{day.month}/{day.day}/{day:%Y}",
+    )
 
 
 def leaks(text: str, secrets: set[str]) -> int:

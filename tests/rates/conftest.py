@@ -19,9 +19,7 @@ class Rows(NamedTuple):
     mu: float
 
 
-def simulate(
-    n: int = 1500, n_facilities: int = 25, tau: float = 0.5, mu: float = -1.8, seed: int = 3
-) -> Rows:
+def simulate(n: int = 1500, n_facilities: int = 25, tau: float = 0.5, mu: float = -1.8, seed: int = 3) -> Rows:
     rng = np.random.default_rng(seed)
     facility = np.concatenate([np.arange(n_facilities), rng.integers(0, n_facilities, n - n_facilities)])
     X = np.column_stack([rng.integers(0, 25, n), rng.random((n, 2)) < [0.3, 0.2]]).astype(float)

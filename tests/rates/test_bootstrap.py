@@ -185,9 +185,7 @@ def test_percentiles_follow_the_definition_of_sas():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("interval", "n_nations", "n_facilities"), [("bootstrap", 12, 60), ("plug-in", 12, 300)]
-)
+@pytest.mark.parametrize(("interval", "n_nations", "n_facilities"), [("bootstrap", 12, 60), ("plug-in", 12, 300)])
 def test_coverage_of_the_true_ratio(simulator, interval, n_nations, n_facilities):
     """True ratios lie in 95 % intervals about 95 % of the time, over simulated nations.
 

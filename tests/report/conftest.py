@@ -152,9 +152,7 @@ def make_model(**changes: Any) -> dict[str, Any]:
         "converged": True,
         "singular": False,
         "counts": {},
-        "dropped": [
-            {"factor": "transplant", "label": "Transplant", "reason": "3 cases have it and none had a visit"}
-        ],
+        "dropped": [{"factor": "transplant", "label": "Transplant", "reason": "3 cases have it and none had a visit"}],
         "warnings": [],
     }
     return {**model, **changes}

@@ -26,9 +26,7 @@ def test_control_limits_lie_between_the_quantiles_of_the_binomial(level, n, rate
 
 @pytest.mark.parametrize("expected", [0.4, 3.0, 25.0, 800.0])
 def test_control_limits_of_a_ratio_lie_between_the_quantiles_of_the_poisson(expected):
-    lower, upper = (
-        float(side[0]) * expected for side in control_limits(np.array([expected]), 0.95, rate=None)
-    )
+    lower, upper = (float(side[0]) * expected for side in control_limits(np.array([expected]), 0.95, rate=None))
     for value, p in ((lower, 0.025), (upper, 0.975)):
         quantile = poisson.ppf(p, expected)
         assert max(quantile - 1, 0) <= value + 1e-9

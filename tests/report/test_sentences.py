@@ -46,18 +46,12 @@ RATIO = load_measure("ASC-19")
         ),
         (
             CategoryCounts(1, 1998, 1, 312, 0),
-            (
-                "Of 2,000 scored facilities, 1 is better than the national rate, 1 is worse and "
-                "1,998 are no different."
-            ),
+            ("Of 2,000 scored facilities, 1 is better than the national rate, 1 is worse and 1,998 are no different."),
             "312 facilities have fewer than 30 cases and are not scored.",
         ),
         (
             CategoryCounts(0, 2, 0, 0, 0),
-            (
-                "Of 2 scored facilities, none is better than the national rate, none is worse and "
-                "2 are no different."
-            ),
+            ("Of 2 scored facilities, none is better than the national rate, none is worse and 2 are no different."),
             "Every facility has at least 30 cases.",
         ),
         (
@@ -74,9 +68,7 @@ def test_categories(counts, first, second):
 def test_categories_of_a_ratio():
     text = category_sentences(CategoryCounts(2, 5, 0, 0, 0), RATIO)[0]
     assert text == "Of 7 scored facilities, 2 are better than expected, none is worse and 5 are no different."
-    assert category_sentences(CategoryCounts(0, 1, 0, 0, 0), RATIO)[0].endswith(
-        "no different from what is expected."
-    )
+    assert category_sentences(CategoryCounts(0, 1, 0, 0, 0), RATIO)[0].endswith("no different from what is expected.")
 
 
 @pytest.mark.parametrize(
@@ -192,9 +184,7 @@ def test_numbers():
 def test_median_odds_ratio_is_1_without_spread():
     assert median_odds_ratio(0.0) == 1.0
     draws = np.random.default_rng(0).normal(0, 0.3, (200_000, 2))
-    assert median_odds_ratio(0.3) == pytest.approx(
-        np.median(np.exp(np.abs(draws[:, 0] - draws[:, 1]))), rel=0.01
-    )
+    assert median_odds_ratio(0.3) == pytest.approx(np.median(np.exp(np.abs(draws[:, 0] - draws[:, 1]))), rel=0.01)
 
 
 def test_calibration_makes_observed_and_expected_equal(make_rates):

@@ -150,9 +150,7 @@ def test_attrition_of_a_public_page_does_not_give_a_step_away(make_report, exclu
 
 @pytest.mark.parametrize("n_events", [0, 1, 5, 10, 11, 39, 40])
 def test_tiny_runs_show_no_small_count_in_any_table(make_report, n_events, outline):
-    content = make_report(
-        "ASC-12", rates=None, n_cases=40, n_events=n_events, no_model_reason="too few events"
-    )
+    content = make_report("ASC-12", rates=None, n_cases=40, n_events=n_events, no_model_reason="too few events")
     page = outline(render_report(content, profile="public"))
     for caption in (
         "Attrition",
@@ -217,10 +215,7 @@ def test_one_column_with_a_sum_hides_until_no_value_is_single():
     small = values < 11
     hidden = protect_sum(values, small, np.ones(4), np.full(4, 10.0))
     assert hidden.tolist() == [True, True, True, False]
-    assert (
-        protect_sum(np.array([3, 4, 90]), np.array([True, True, False]), np.ones(3), np.full(3, 10.0)).sum()
-        == 2
-    )
+    assert protect_sum(np.array([3, 4, 90]), np.array([True, True, False]), np.ones(3), np.full(3, 10.0)).sum() == 2
 
 
 def test_shares_of_rare_risk_factors_are_hidden(make_report, make_model, outline):

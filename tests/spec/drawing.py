@@ -38,8 +38,7 @@ def draw(patient: Patient, drawing: Drawing, person_key: int) -> dict[str, Rows]
         When a table has unknown columns or a cell that does not fit.
     """
     tables: dict[str, Rows] = {
-        "people": _rows(patient, "people", drawing, _person)
-        or _unless_none(patient.people, [_person(0, {}, drawing)]),
+        "people": _rows(patient, "people", drawing, _person) or _unless_none(patient.people, [_person(0, {}, drawing)]),
         "enrollment": _enrollment(patient, drawing),
         "professional_lines": [
             *(
@@ -89,9 +88,7 @@ def _rows(
     for position, cells in enumerate(_drawn_cells(patient, name), start=1):
         unknown = sorted(set(cells) - set(table.names))
         if unknown:
-            raise PatientFileError(
-                f"table {name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}"
-            )
+            raise PatientFileError(f"table {name}: no column {', '.join(unknown)}; it has {', '.join(table.names)}")
         values = {column: _value(table, column, cell, drawing) for column, cell in cells.items()}
         rows.append(complete(position, values, drawing))
     return rows

@@ -140,9 +140,7 @@ class PatientFile(Closed):
         for name, patient in self.patient.items():
             unknown = sorted(set(patient.measures) - set(self.measures))
             if unknown:
-                raise ValueError(
-                    f"patient.{name}.measures: {', '.join(unknown)} is not in the measures of the file"
-                )
+                raise ValueError(f"patient.{name}.measures: {', '.join(unknown)} is not in the measures of the file")
             problem = name_problem(name, patient)
             if problem:
                 raise ValueError(f"patient.{name}: {problem}")
@@ -151,17 +149,13 @@ class PatientFile(Closed):
     def patients_of(self, measure_id: str) -> dict[str, Patient]:
         """Return the patients that hold for a measure, by name."""
         return {
-            name: patient
-            for name, patient in self.patient.items()
-            if measure_id in (patient.measures or self.measures)
+            name: patient for name, patient in self.patient.items() if measure_id in (patient.measures or self.measures)
         }
 
     def index_of(self, patient: Patient) -> Index:
         """Return the usual index procedure, on the patient's own day 0 if it has one."""
         return (
-            self.index
-            if patient.index_date is None
-            else Index(date=patient.index_date, facility=self.index.facility)
+            self.index if patient.index_date is None else Index(date=patient.index_date, facility=self.index.facility)
         )
 
 
@@ -181,9 +175,7 @@ def load_patients(path: Path) -> PatientFile:
         return PatientFile.model_validate(raw)
     except ValidationError as error:
         problems = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise PatientFileError(
-            f"{path.name}: {len(problems)} problem(s):\n  " + "\n  ".join(problems)
-        ) from None
+        raise PatientFileError(f"{path.name}: {len(problems)} problem(s):\n  " + "\n  ".join(problems)) from None
 
 
 def full_expectation(name: str, expected: Expected) -> Expected:

@@ -110,7 +110,7 @@ def test_drawing_refuses(table: str, text: str, message: str) -> None:
         ),
         ('[patient.factor_x]\nsays = "says something"\nclause = "risk"', "promises a factor above 0"),
         (
-            '[patient.no_factor_x]\nsays = "says something"\nclause = "risk"\nexpect = { factor = { a = 1 } }',
+            '[patient.no_factor_x]\nsays = "says something"\nclause = "risk"\nexpect = {factor={a=1}}',
             "factors of 0",
         ),
         (

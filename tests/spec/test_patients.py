@@ -57,27 +57,21 @@ def test_engine_gives_the_expected_verdict(drawn: Drawn) -> None:
 @pytest.mark.parametrize("measure_id", MEASURES)
 def test_every_deciding_clause_has_a_patient(measure_id: str) -> None:
     tested = {path for drawn in patients_of(measure_id) for path in drawn.patient.clauses}
-    deciding = {
-        path for path, _ in load_measure(measure_id).definition.clauses() if path.startswith(DECIDING)
-    }
+    deciding = {path for path, _ in load_measure(measure_id).definition.clauses() if path.startswith(DECIDING)}
     assert not deciding - tested, f"{measure_id}: clauses without a patient"
 
 
 @pytest.mark.parametrize("measure_id", MEASURES)
 def test_every_patient_names_clauses_that_exist(measure_id: str) -> None:
     paths = {path for path, _ in load_measure(measure_id).definition.clauses()}
-    unknown = [
-        (d.name, path) for d in patients_of(measure_id) for path in d.patient.clauses if path not in paths
-    ]
+    unknown = [(d.name, path) for d in patients_of(measure_id) for path in d.patient.clauses if path not in paths]
     assert not unknown
 
 
 @pytest.mark.parametrize("measure_id", MEASURES)
 def test_every_exclusion_has_a_patient_on_either_side(measure_id: str) -> None:
     for clause in load_measure(measure_id).definition.cohort.exclusions:
-        named_by = [
-            d for d in patients_of(measure_id) if f"cohort.exclusions[{clause.id}]" in d.patient.clauses
-        ]
+        named_by = [d for d in patients_of(measure_id) if f"cohort.exclusions[{clause.id}]" in d.patient.clauses]
         reasons = {d.patient.expect.excluded_by for d in named_by}
         assert clause.id in reasons, f"no patient is excluded by {clause.id}"
         if clause.id not in {"facility_unknown", "person_unknown"}:

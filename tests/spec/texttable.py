@@ -42,7 +42,5 @@ def parse_table(text: str) -> list[dict[str, str | None]]:
                 f"row {position} has {len(cells)} cell(s) under {len(header)} column(s); "
                 "write at least two blanks between cells, and - for a missing one"
             )
-        rows.append(
-            {name: None if cell == MISSING else cell for name, cell in zip(header, cells, strict=True)}
-        )
+        rows.append({name: None if cell == MISSING else cell for name, cell in zip(header, cells, strict=True)})
     return rows

@@ -68,9 +68,7 @@ class _Case:
         if expected.candidate is False:
             return [] if not candidates else [f"no candidate expected, found {len(candidates)}"]
         if len(candidates) != 1:
-            return [
-                f"one candidate expected, found {len(candidates)}; name the facility if there are several"
-            ]
+            return [f"one candidate expected, found {len(candidates)}; name the facility if there are several"]
         found = [*self._cohort(expected), *_unequal(candidates[0], expected, _COLUMNS)]
         if self.procedures:
             found += [*self._outcome(expected), *self._factors(expected)]
@@ -109,9 +107,7 @@ class _Case:
         if expected.not_counted_because is not None:
             reasons = {row["not_counted_because"] for row in self.visits if not row["counted"]}
             if reasons != {expected.not_counted_because}:
-                found.append(
-                    f"not counted because of {expected.not_counted_because} expected, found {reasons}"
-                )
+                found.append(f"not counted because of {expected.not_counted_because} expected, found {reasons}")
         return found
 
     def _factors(self, expected: Expected) -> list[str]:

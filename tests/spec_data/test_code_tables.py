@@ -73,9 +73,7 @@ def test_procedure_numbers_come_without_descriptors_and_with_the_notice(name: st
         *({row["source"] for row in table.rows if "source" in row}),
     }
     assert wordy <= allowed | set(table.roles() if "role" in table.rows[0] else ())
-    assert (
-        len({row.get("source") for row in table.rows}) < 15 < len(numbers)
-    )  # a source is never about one number
+    assert len({row.get("source") for row in table.rows}) < 15 < len(numbers)  # a source is never about one number
 
 
 def test_the_ama_notice_is_shipped():

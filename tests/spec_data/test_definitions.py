@@ -112,9 +112,7 @@ def test_every_risk_factor_names_the_manual_page_and_the_origin_of_its_values(me
 
 def test_88_categories_are_needed_51_public_and_37_rebuilt_or_empty():
     factors = [factor for name in MEASURES for factor in load_measure(name).definition.risk.factors]
-    needed = {
-        number for factor in factors if isinstance(factor, ConditionCategory) for number in factor.categories
-    }
+    needed = {number for factor in factors if isinstance(factor, ConditionCategory) for number in factor.categories}
     public = {int(row["category"]) for row in load_code_table("condition_categories_public").rows}
     rebuilt = {int(row["category"]) for row in load_code_table("condition_categories_rebuilt").rows}
     assert (len(needed), len(needed & public)) == (88, 51)
@@ -137,9 +135,7 @@ def test_56_categories_may_be_complications_of_care(measure: Measure):
 def test_psychiatric_disorders_are_read_narrowly_or_widely(name: str):
     read = {}
     for choice in ("narrow", "broad"):
-        (factor,) = [
-            f for f in load_measure(name, options={"psychiatric": choice}).factors if f.name == "psychiatric"
-        ]
+        (factor,) = [f for f in load_measure(name, options={"psychiatric": choice}).factors if f.name == "psychiatric"]
         assert isinstance(factor, ConditionCategory)
         read[choice] = factor.categories
     assert read == {"narrow": (57, 58, 59, 61, 63), "broad": (57, 58, 59, 60, 61, 62, 63)}

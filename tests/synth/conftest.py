@@ -23,9 +23,7 @@ class Delivery:
 
     def claims(self, name: str) -> pa.Table:
         """Return a kind of claim file, all years."""
-        return pa.concat_tables(
-            [pq.read_table(p) for p in sorted((self.folder / "claims").glob(f"{name}_2*"))]
-        )
+        return pa.concat_tables([pq.read_table(p) for p in sorted((self.folder / "claims").glob(f"{name}_2*"))])
 
     def truth(self, name: str) -> pa.Table:
         return pq.read_table(self.folder / "truth" / f"{name}.parquet")

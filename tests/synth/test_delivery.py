@@ -34,9 +34,7 @@ def test_same_seed_gives_the_same_bytes(tmp_path, file_format):
     one, two = (synthesize(tmp_path / name, seed=4, **settings).folder for name in ("one", "two"))
     other = synthesize(tmp_path / "other", seed=5, **settings).folder
     assert _digests(one) == _digests(two)
-    assert (
-        _digests(one)["truth/index_procedures.parquet"] != _digests(other)["truth/index_procedures.parquet"]
-    )
+    assert _digests(one)["truth/index_procedures.parquet"] != _digests(other)["truth/index_procedures.parquet"]
 
 
 def test_an_earlier_delivery_is_replaced(tmp_path):
@@ -139,9 +137,7 @@ def test_nobody_has_a_claim_after_death(large):
         claims = large.claims(name)
         late = [
             person
-            for person, day in zip(
-                claims["BENE_ID"].to_pylist(), claims["CLM_FROM_DT"].to_pylist(), strict=True
-            )
+            for person, day in zip(claims["BENE_ID"].to_pylist(), claims["CLM_FROM_DT"].to_pylist(), strict=True)
             if person in death and day > death[person]
         ]
         assert not late

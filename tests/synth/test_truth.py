@@ -40,9 +40,7 @@ def test_no_procedure_is_both_in_and_out(small):
 
 def test_an_outcome_is_a_visit_that_counts(large):
     visits = large.truth("hospital_visits")
-    counted = {
-        key for key, counts in zip(_keys(visits), visits["counted"].to_pylist(), strict=True) if counts
-    }
+    counted = {key for key, counts in zip(_keys(visits), visits["counted"].to_pylist(), strict=True) if counts}
     outcomes = large.truth("outcomes")
     events = {key for key, y in zip(_keys(outcomes), outcomes["outcome"].to_pylist(), strict=True) if y}
     assert counted == events
@@ -212,9 +210,7 @@ def test_every_edge_case_is_planted(small, measure):
     names = {case["name"] for case in cases if case["measure"] == measure}
     assert names >= {*REQUIRED.split(), *ONLY[measure].split()}
     factors = load_measure(measure).factors
-    assert names >= {
-        f"condition_{f.name}" for f in factors if f.kind in ("condition_category", "diagnosis_code")
-    }
+    assert names >= {f"condition_{f.name}" for f in factors if f.kind in ("condition_category", "diagnosis_code")}
 
 
 def test_edge_cases_can_be_left_out(large):

@@ -122,7 +122,7 @@ def build_professional_lines(con: duckdb.DuckDBPyConnection) -> None:
     """The declared table of professional lines."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE professional_lines AS
-        SELECT l.person_key, l.claim_id, {_line_number('l')} AS line_number, day AS line_date, as_code(hcpcs) AS hcpcs,
+        SELECT l.person_key, l.claim_id, {_line_number("l")} AS line_number, day AS line_date, as_code(hcpcs) AS hcpcs,
           {_modifiers()} AS modifiers, upper(type_of_service) AS type_of_service,
           as_padded(specialty, 2) AS specialty, as_padded(place_of_service, 2) AS place_of_service,
           c.billing_npi, organization_npi, performing_npi
@@ -133,7 +133,7 @@ def build_outpatient_lines(con: duckdb.DuckDBPyConnection) -> None:
     """The declared table of hospital outpatient lines."""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE outpatient_lines AS
-        SELECT l.person_key, l.claim_id, {_line_number('l')} AS line_number, day AS line_date, {_bill_type()} AS bill_type,
+        SELECT l.person_key, l.claim_id, {_line_number("l")} AS line_number, day AS line_date, {_bill_type()} AS bill_type,
           as_padded(provider_ccn, 6) AS provider_ccn, facility_npi,
           as_padded(revenue_code, 4) AS revenue_code, as_code(hcpcs) AS hcpcs, {_modifiers()} AS modifiers
         FROM outpatient_staged l JOIN outpatient_claims c USING (person_id, claim_id) WHERE status IS NULL""")
@@ -150,7 +150,7 @@ def build_inpatient_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery) -
           as_padded(provider_ccn, 6) AS provider_ccn, facility_npi, {_bill_type()} AS bill_type,
           as_padded(discharge_status, 2) AS discharge_status, upper(admission_source) AS admission_source,
           as_code({principal}) AS principal_diagnosis,
-          CASE WHEN as_code({principal}) IS NOT NULL THEN {_icd_version(version, 'coalesce(as_date(discharge_date), thru_day, from_day)')} END
+          CASE WHEN as_code({principal}) IS NOT NULL THEN {_icd_version(version, "coalesce(as_date(discharge_date), thru_day, from_day)")} END
             AS principal_icd_version,
           revenue_codes
         FROM inpatient_claims c LEFT JOIN (
@@ -167,8 +167,8 @@ def build_diagnoses(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     line_day = "coalesce(as_date(l.last_date), l.day)"
     parts.append(f"""
         SELECT l.person_key, l.claim_id, 'professional' AS setting, {line_day} AS service_date, 'line' AS role,
-          coalesce({_line_number('l')}, 0) AS position, as_code(l.line_diagnosis) AS code,
-          {_icd_version('l.line_version', line_day)} AS icd_version
+          coalesce({_line_number("l")}, 0) AS position, as_code(l.line_diagnosis) AS code,
+          {_icd_version("l.line_version", line_day)} AS icd_version
         FROM professional_staged l WHERE status IS NULL AND as_code(l.line_diagnosis) IS NOT NULL""")
     con.execute(f"CREATE OR REPLACE TEMP TABLE diagnoses AS SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)})")
 
@@ -184,22 +184,21 @@ def _claim_diagnoses(delivery: Delivery, setting: str) -> str:
         for n in _SLOTS
     ]
     kept = (
-        "" if setting == "inpatient"
+        ""
+        if setting == "inpatient"
         else f"AND (person_id, claim_id) IN (SELECT (person_id, claim_id) FROM {setting}_staged WHERE status IS NULL)"
     )
     return f"""
         SELECT person_key, claim_id, '{setting}' AS setting, day AS service_date, d.role AS role, d.position AS position,
-          as_code(d.code) AS code, {_icd_version('d.version', 'day')} AS icd_version
-        FROM (SELECT person_key, claim_id, {day} AS day, unnest([{', '.join(cells)}]) AS d
+          as_code(d.code) AS code, {_icd_version("d.version", "day")} AS icd_version
+        FROM (SELECT person_key, claim_id, {day} AS day, unnest([{", ".join(cells)}]) AS d
               FROM {setting}_claims WHERE claim_status IS NULL AND person_key IS NOT NULL {kept})
         WHERE as_code(d.code) IS NOT NULL AND day IS NOT NULL"""
 
 
 def build_procedures(con: duckdb.DuckDBPyConnection) -> None:
     """ICD procedures of kept inpatient claims, long."""
-    cells = ", ".join(
-        f"{{'position': {n}, 'code': procedure_{n}, 'day': as_date(procedure_day_{n})}}" for n in _SLOTS
-    )
+    cells = ", ".join(f"{{'position': {n}, 'code': procedure_{n}, 'day': as_date(procedure_day_{n})}}" for n in _SLOTS)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE procedures AS
         SELECT person_key, claim_id, p.position AS position, as_code(p.code) AS code, p.day AS procedure_date

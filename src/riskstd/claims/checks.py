@@ -26,9 +26,7 @@ _SHOWN_POSITIONS = 5
 _READABLE = "yyyymmdd, yyyy-mm-dd, dd-Mon-yyyy, m/d/yyyy, ddMonyyyy or SAS day numbers"
 
 
-def refuse_unreadable_dates(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, *, set_aside: bool
-) -> dict[str, int]:
+def refuse_unreadable_dates(con: duckdb.DuckDBPyConnection, delivery: Delivery, *, set_aside: bool) -> dict[str, int]:
     """Count cells that hold text in a date column that no known style reads.
 
     Parameters
@@ -73,9 +71,7 @@ def _unreadable(con: duckdb.DuckDBPyConnection, role: Role, column: str) -> int:
     return int(con.execute(sql).fetchall()[0][0])
 
 
-def _detail(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role, column: str, found: int
-) -> str:
+def _detail(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role, column: str, found: int) -> str:
     kinds = [kind for kind, about in delivery.layout.files.items() if role in about.provides]
     names = sorted({name for kind in kinds for name in _source_names(delivery, kind, column)})
     files = ", ".join(file.name for file in delivery.of_kind(kinds))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pyarrow as pa
 
-from riskstd.errors import ClaimsError
 from riskstd.claims.stays import join_stays, summarize_stays
+from riskstd.errors import ClaimsError
 from riskstd.tables import CLAIMS_TABLES, INPATIENT_CLAIMS, PERSON_KEYS, STAYS, Table
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Claims:
 
     Attributes
     ----------
-    people, enrollment, inpatient_claims, stays, outpatient_lines, professional_lines, diagnoses, procedures : ibis table
-        The tables declared in `riskstd.tables`, by attribute.
+    tables : mapping of str to ibis table
+        The tables declared in `riskstd.tables`; each is an attribute too, for example `claims.people`.
     layout : str
         Layout that they were read from.
     absent : frozenset of str
@@ -63,8 +63,7 @@ class Claims:
     def for_person(self, person_key: int) -> Claims:
         """Return the claims of one person, in memory."""
         frames = {
-            name: table.filter(table.person_key == person_key).to_pyarrow()
-            for name, table in self.tables.items()
+            name: table.filter(table.person_key == person_key).to_pyarrow() for name, table in self.tables.items()
         }
         return Claims.from_frames(frames, absent=self.absent)
 
@@ -114,8 +113,7 @@ class Claims:
                 expected=", ".join(table.name for table in CLAIMS_TABLES),
             )
         tables = {
-            table.name: con.create_table(table.name, as_arrow(frames.get(table.name), table))
-            for table in CLAIMS_TABLES
+            table.name: con.create_table(table.name, as_arrow(frames.get(table.name), table)) for table in CLAIMS_TABLES
         }
         keys = _person_keys(tables["people"], person_ids)
         return cls(
@@ -142,7 +140,9 @@ class Claims:
             )
         about = json.loads(manifest.read_text("utf-8"))
         con = connection if connection is not None else ibis.duckdb.connect()
-        tables = {t.name: con.read_parquet(Path(folder) / f"{t.name}.parquet", table_name=t.name) for t in CLAIMS_TABLES}
+        tables = {
+            t.name: con.read_parquet(Path(folder) / f"{t.name}.parquet", table_name=t.name) for t in CLAIMS_TABLES
+        }
         for table in CLAIMS_TABLES:
             table.require_names(tables[table.name].columns)
         keys_file = Path(folder) / KEY_FILE

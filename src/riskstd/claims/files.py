@@ -148,8 +148,7 @@ def _inspect_parquet(path: Path) -> SourceFile:
 
 
 def _first_lines(path: Path) -> list[str]:
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as stream:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
         content = stream.read(1 << 20)
     if len(content) == 1 << 20:
         content = content[: content.rfind(b"\n")]
@@ -258,9 +257,7 @@ def _refuse_near_misses(best: Delivery, files: list[SourceFile]) -> None:
                 )
 
 
-def _no_layout(
-    folder: Path, asked: str, files: list[SourceFile], matches: list[Delivery]
-) -> ClaimsError:
+def _no_layout(folder: Path, asked: str, files: list[SourceFile], matches: list[Delivery]) -> ClaimsError:
     nearest = min(matches, key=lambda found: (len(_missing_kinds(found)), -len(found.files)))
     lines = [
         f"the {len(files)} data file(s) in {folder} do not make a complete delivery"

@@ -74,9 +74,7 @@ class Layout(_Closed):
     def source_column(self, canonical: str, header: list[str]) -> str | None:
         """Return the column of a header that holds a canonical column, in any case; None if it has none."""
         by_name = {name.upper(): name for name in header}
-        return next(
-            (by_name[name.upper()] for name in self.names_of(canonical) if name.upper() in by_name), None
-        )
+        return next((by_name[name.upper()] for name in self.names_of(canonical) if name.upper() in by_name), None)
 
     def missing_columns(self, kind: str, header: list[str]) -> list[str]:
         """Return the required columns of a kind of file that a header lacks, by the names they may have."""

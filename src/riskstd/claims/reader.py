@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import weakref
@@ -104,13 +103,9 @@ def read_claims(
     return claims
 
 
-def _write_tables(
-    delivery: Delivery, target: Path, bad_rows: str, memory: str | None, progress: Progress
-) -> None:
+def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str | None, progress: Progress) -> None:
     if target.exists() and any(target.iterdir()):
-        raise ClaimsError(
-            f"folder {target} is not empty", hint="name another folder, or remove what is in it"
-        )
+        raise ClaimsError(f"folder {target} is not empty", hint="name another folder, or remove what is in it")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     con = duckdb.connect(str(partial / "work.duckdb"))
@@ -209,8 +204,8 @@ def _write_keys(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     path = folder / KEY_FILE
     path.parent.mkdir(mode=0o700)
     _write_sorted(con, PERSON_KEYS, path)
-    os.chmod(path, 0o600)
-    os.chmod(folder, 0o700)
+    path.chmod(0o600)
+    folder.chmod(0o700)
 
 
 def _absent_columns(delivery: Delivery) -> set[str]:

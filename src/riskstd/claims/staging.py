@@ -130,7 +130,9 @@ def stage_role(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role) -
         empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in columns)
         con.execute(f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {empty} WHERE false")
         return 0
-    con.execute(f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {', '.join(columns)} FROM ({selects[0]}) WHERE false")
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {', '.join(columns)} FROM ({selects[0]}) WHERE false"
+    )
     for file, select in zip(files, selects, strict=True):
         _run(con, f"INSERT INTO raw_{role} SELECT {', '.join(columns)} FROM ({select})", file)
     return int(con.execute(f"SELECT count(*) FROM raw_{role}").fetchall()[0][0])

@@ -36,9 +36,7 @@ def join_stays(inpatient_claims: ir.Table) -> ir.Table:
     claims = _with_hospital_and_end(inpatient_claims)
     before = _claim_before(claims)
     starts = ~(continues_bill(before) | takes_over(before)).fill_null(False)
-    every = ibis.window(
-        order_by=["person_key", "admission_date", "end_date", "claim_id"], preceding=None, following=0
-    )
+    every = ibis.window(order_by=["person_key", "admission_date", "end_date", "claim_id"], preceding=None, following=0)
     numbered = before.mutate(starts=starts.cast("int64"))
     numbered = numbered.mutate(stay_id=numbered.starts.sum().over(every).cast("int64"))
     return numbered.select(*INPATIENT_CLAIMS.names)

@@ -88,9 +88,7 @@ def _line_visits(claims: Claims, clause: VisitCodes, people: ir.Table) -> ir.Tab
     if clause.bill_types and claims.has(table, "bill_type"):
         lines = lines.filter(lines.bill_type.substr(0, 2).isin(clause.bill_types))
     facility = (
-        ibis.coalesce(lines.provider_ccn, lines.facility_npi)
-        if clause.claims == "outpatient"
-        else ibis.null("string")
+        ibis.coalesce(lines.provider_ccn, lines.facility_npi) if clause.claims == "outpatient" else ibis.null("string")
     )
     days = lines.mutate(facility_visited=facility)
     days = days.group_by(["person_key", "claim_id", "line_date"]).aggregate(
@@ -131,9 +129,7 @@ def _stay_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table
         group_by=[*stay, "first_with_principal"],
         order_by=[ibis.desc(made.thru_date, nulls_first=False), made.claim_id],
     )
-    made = made.mutate(
-        rank=ibis.row_number().over(by_start), principal_rank=ibis.row_number().over(by_last_day)
-    )
+    made = made.mutate(rank=ibis.row_number().over(by_start), principal_rank=ibis.row_number().over(by_last_day))
     at_first = made["rank"] == 0
     decides = made.first_with_principal & (made.principal_rank == 0)
     visits = made.group_by(stay).aggregate(

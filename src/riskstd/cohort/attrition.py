@@ -19,9 +19,7 @@ LINE, PROCEDURE = "claim line", "procedure"
 _READING = "own: rows set aside when the claims are read"
 
 
-def attrition_table(
-    claims: Claims, measure: Measure, candidates: Candidates, reasons: pa.Table
-) -> pd.DataFrame:
+def attrition_table(claims: Claims, measure: Measure, candidates: Candidates, reasons: pa.Table) -> pd.DataFrame:
     """Return the attrition table; every row's `before` is the row above's `after`."""
     steps = [*_line_steps(claims, measure, candidates), *_exclusion_steps(measure, reasons)]
     raw = _lines_read(claims)
@@ -41,9 +39,7 @@ def _set_aside(claims: Claims) -> dict[str, int]:
     return {reason: int(n) for reason, n in counts.items()}
 
 
-def _line_steps(
-    claims: Claims, measure: Measure, candidates: Candidates
-) -> list[tuple[str, str, int, str]]:
+def _line_steps(claims: Claims, measure: Measure, candidates: Candidates) -> list[tuple[str, str, int, str]]:
     cohort = measure.definition.cohort
     lines = count_rows(claims.professional_lines)
     facility = count_rows(candidates.facility_lines)

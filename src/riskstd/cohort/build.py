@@ -74,9 +74,7 @@ class Cohort:
         return to_frame(self.excluded_table.order_by("procedure_id"))
 
 
-def build_cohort(
-    claims: Claims, measure: Measure, *, period: Sequence[str | date] | None = None
-) -> Cohort:
+def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | date] | None = None) -> Cohort:
     """Select the index procedures of a measure.
 
     Parameters

@@ -75,9 +75,7 @@ def qualifying_code_years(lines: ir.Table, measure: Measure) -> pa.Table:
 
 def _one_per_person_day_facility(lines: ir.Table) -> ir.Table:
     key = ["person_key", "line_date", "facility_id"]
-    codes = lines.group_by([*key, "hcpcs"]).aggregate(
-        work_rvu=lines.work_rvu.max(), claim_id=lines.claim_id.min()
-    )
+    codes = lines.group_by([*key, "hcpcs"]).aggregate(work_rvu=lines.work_rvu.max(), claim_id=lines.claim_id.min())
     highest = [ibis.desc(codes.work_rvu, nulls_first=False), codes.hcpcs]
     ranked = codes.mutate(rank=ibis.row_number().over(ibis.window(group_by=key, order_by=highest)))
     at_first = ranked["rank"] == 0
@@ -107,7 +105,5 @@ def _with_person(claims: Claims, procedures: ir.Table) -> ir.Table:
 
 def age_in_years(birth: ir.DateValue, day: ir.DateValue) -> ir.IntegerValue:
     """Return full years from birth to a day."""
-    birthday_ahead = (day.month() < birth.month()) | (
-        (day.month() == birth.month()) & (day.day() < birth.day())
-    )
+    birthday_ahead = (day.month() < birth.month()) | ((day.month() == birth.month()) & (day.day() < birth.day()))
     return (day.year() - birth.year() - birthday_ahead.cast("int32")).cast("int32")

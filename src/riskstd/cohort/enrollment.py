@@ -14,9 +14,7 @@ def month_of(day: ir.DateValue) -> ir.IntegerValue:
     return (day.year() * 12 + day.month() - 1).cast("int32")
 
 
-def enrolled_months(
-    enrollment: ir.Table, people: ir.Table, buy_in: Sequence[str], hmo: Sequence[str]
-) -> ir.Table:
+def enrolled_months(enrollment: ir.Table, people: ir.Table, buy_in: Sequence[str], hmo: Sequence[str]) -> ir.Table:
     """Keep the months of some people in which both monthly codes are among the given ones.
 
     A managed-care code that is null counts as blank, the empty text.

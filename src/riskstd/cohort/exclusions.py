@@ -189,9 +189,7 @@ def _at_visit_in_window(context: Context, listed: ir.Table, procedures: ir.Table
     people = listed.select("person_key").distinct()
     visits = find_visits(context.claims, context.measure, people)
     stays = context.claims.inpatient_claims.select("person_key", "stay_id", stay_claim="claim_id")
-    of_lines = visits.filter(visits.stay_id.isnull()).select(
-        "person_key", "start_date", "claim_id", setting="route"
-    )
+    of_lines = visits.filter(visits.stay_id.isnull()).select("person_key", "start_date", "claim_id", setting="route")
     of_stays = visits.filter(visits.stay_id.notnull()).inner_join(stays, ["person_key", "stay_id"])
     of_stays = of_stays.select("person_key", "start_date", claim_id="stay_claim", setting="route")
     claims_of_visits = of_lines.union(of_stays)
@@ -208,9 +206,7 @@ def _lacking_months(
     last_month: ir.IntegerValue,
     procedures: ir.Table,
 ) -> ir.Table:
-    spans = procedures.select(
-        "procedure_id", "person_key", first_month=first_month, last_month=last_month
-    )
+    spans = procedures.select("procedure_id", "person_key", first_month=first_month, last_month=last_month)
     months = enrolled_months(context.claims.enrollment, context.people, clause.buy_in, clause.hmo)
     joined = spans.inner_join(months, "person_key")
     inside = joined.filter(joined.month.between(joined.first_month, joined.last_month))

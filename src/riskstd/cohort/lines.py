@@ -20,9 +20,7 @@ PLACE_OF_SERVICE_ONLY = (
 
 def knows_facility_lines(claims: Claims) -> bool:
     """Tell whether the layout has type of service or specialty, one of which an ASC line needs."""
-    return claims.has("professional_lines", "type_of_service") or claims.has(
-        "professional_lines", "specialty"
-    )
+    return claims.has("professional_lines", "type_of_service") or claims.has("professional_lines", "specialty")
 
 
 def facility_lines(claims: Claims, measure: Measure) -> ir.Table:

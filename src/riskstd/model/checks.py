@@ -56,8 +56,7 @@ def check_enough_data(n_facilities: int, n_events: float, n_factors: int) -> Non
     n_parameters = n_factors + 2
     if n_events < n_parameters:
         raise TooFewDataError(
-            f"{count_text(n_events)} events for {n_parameters} estimates "
-            f"(intercept, tau and {n_factors} risk factors)",
+            f"{count_text(n_events)} events for {n_parameters} estimates (intercept, tau and {n_factors} risk factors)",
             expected=f"at least {n_parameters} events",
             hint="add cases, lengthen the period or use fewer risk factors",
         )
@@ -137,9 +136,7 @@ def level_counts(cells: Cells) -> tuple[IntArray, FloatArray, FloatArray]:
     return columns, cases, events
 
 
-def is_separated(
-    high_cases: FloatArray, high_events: FloatArray, n_cases: float, n_events: float
-) -> NDArray[np.bool_]:
+def is_separated(high_cases: FloatArray, high_events: FloatArray, n_cases: float, n_events: float) -> NDArray[np.bool_]:
     """Whether a level of a two-valued column holds no events or only events, per column.
 
     Examples
@@ -174,9 +171,7 @@ def check_separation(cells: Cells, factor_names: tuple[str, ...]) -> None:
 def check_estimates_finite(cells: Cells, pooled: PooledFit | None, factor_names: tuple[str, ...]) -> None:
     """Refuse data in which a combination of risk factors separates events from the rest."""
     if pooled is None:
-        raise FitError(
-            "the logistic model has no finite estimate", expected="independent risk factors, both outcomes"
-        )
+        raise FitError("the logistic model has no finite estimate", expected="independent risk factors, both outcomes")
     span = np.ptp(cells.X, axis=0)
     span[0] = 1.0
     se = np.sqrt(np.diag(invert_positive(pooled.information))) * span
@@ -195,9 +190,7 @@ def check_estimates_finite(cells: Cells, pooled: PooledFit | None, factor_names:
             hint="drop or merge risk factors, or lengthen the period",
         )
     if not pooled.converged:
-        raise FitError(
-            "the logistic model without facilities did not converge", hint="check the risk factors"
-        )
+        raise FitError("the logistic model without facilities did not converge", hint="check the risk factors")
 
 
 def total_events_off_minimum(cells: Cells, columns: IntArray) -> list[float]:

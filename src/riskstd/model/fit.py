@@ -127,9 +127,7 @@ def fit_hierarchical(
     (True, 40, True)
     """
     _check_options(method, n_nodes, pql_form)
-    rows = read_model_input(
-        y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names
-    )
+    rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least two facilities with cases")
     cells = collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
@@ -187,9 +185,7 @@ def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: 
     at = optimum.evaluation
     value = float(total(multiplicity, at.log_likelihood))
     tau = float(np.exp(optimum.theta[-1]))
-    return Estimate(
-        optimum.theta[:-1], tau, value, at.modes, at.mean, optimum.converged, optimum.path, optimum
-    )
+    return Estimate(optimum.theta[:-1], tau, value, at.modes, at.mean, optimum.converged, optimum.path, optimum)
 
 
 def optimise(objective: Objective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:

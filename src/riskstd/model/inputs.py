@@ -120,9 +120,7 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     if factor_names is not None:
         names = tuple(str(name) for name in factor_names)
     if len(names) != rows.shape[1]:
-        raise FitError(
-            f"{len(names)} factor names for {rows.shape[1]} columns of X", expected="one name per column"
-        )
+        raise FitError(f"{len(names)} factor names for {rows.shape[1]} columns of X", expected="one name per column")
     if len(set(names)) != len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise FitError(f"repeated factor names: {', '.join(repeated)}", expected="distinct names")
@@ -250,10 +248,6 @@ def _check_outcome(events: FloatArray, cases: FloatArray, *, given: bool) -> Non
         hint = "pass trials= when y counts events"
         refuse_rows((events != 0) & (events != 1), "outcome y", "neither 0 nor 1", expected, hint)
         return
-    refuse_rows(
-        (cases < 1) | (cases % 1 != 0), "trials", "not a whole number of 1 or more", "counts of cases"
-    )
-    refuse_rows(
-        (events < 0) | (events % 1 != 0), "outcome y", "not a whole number of 0 or more", "event counts"
-    )
+    refuse_rows((cases < 1) | (cases % 1 != 0), "trials", "not a whole number of 1 or more", "counts of cases")
+    refuse_rows((events < 0) | (events % 1 != 0), "outcome y", "not a whole number of 0 or more", "event counts")
     refuse_rows(events > cases, "outcome y", "above trials", "at most as many events as trials")

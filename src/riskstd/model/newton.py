@@ -90,14 +90,10 @@ class QuadratureObjective:
         if len(self.rule.x) == 1:
             return laplace_hessians(self.cells, float(np.exp(theta[-1])), evaluation.modes)
         start = evaluation.modes.u
-        return symmetric(
-            central_differences(lambda t: evaluate(self.cells, t, start, self.rule).score, theta)
-        )
+        return symmetric(central_differences(lambda t: evaluate(self.cells, t, start, self.rule).score, theta))
 
 
-def maximise(
-    objective: QuadratureObjective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray
-) -> Optimum:
+def maximise(objective: QuadratureObjective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:
     """Climb from `theta` to the maximum; the log-likelihood never falls.
 
     Parameters

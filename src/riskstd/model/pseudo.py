@@ -94,9 +94,7 @@ def fixed_effect_variance(
     return at.variance**2 * quadratic_form(a, invert_positive(information))
 
 
-def solve_pseudo(
-    objective: PseudoObjective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray
-) -> Optimum:
+def solve_pseudo(objective: PseudoObjective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:
     """Solve the pseudo-likelihood equations by Newton steps from `theta`.
 
     Returns

@@ -122,9 +122,7 @@ class Refitter:
         held[1 + self._columns[is_separated(cases, events, n_cases, n_events)]] = True
         return held
 
-    def _warm(
-        self, multiplicity: FloatArray, held: NDArray[np.bool_]
-    ) -> tuple[FloatArray, float, Modes] | None:
+    def _warm(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[FloatArray, float, Modes] | None:
         if self._curvatures is None:
             return None
         free = np.append(~held, True)
@@ -161,9 +159,7 @@ class Refitter:
         u_beta, u_tau = self._mode_slopes
         return at.modes.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
 
-    def _full(
-        self, multiplicity: FloatArray, held: NDArray[np.bool_]
-    ) -> tuple[FloatArray, float, Modes] | None:
+    def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[FloatArray, float, Modes] | None:
         cells = hold_coefficients(self.cells, held, self._beta)
         pooled = fit_pooled(cells, multiplicity)
         names = tuple(str(k) for k in range(cells.n_coefficients - 1))

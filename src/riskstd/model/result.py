@@ -135,9 +135,7 @@ class HierarchicalFit:
             "",
         ]
         width = max(len(name) for name in ("intercept (mu)", *self.factor_names))
-        lines.append(
-            f"{'':{width}}  {'estimate':>10}  {'std. error':>10}  {'odds ratio':>10}  {'95% interval':>19}"
-        )
+        lines.append(f"{'':{width}}  {'estimate':>10}  {'std. error':>10}  {'odds ratio':>10}  {'95% interval':>19}")
         for term, estimate, se in self._terms():
             ratio, low, high = np.exp([estimate, estimate - Z_95 * se, estimate + Z_95 * se])
             odds = f"{ratio:10.4g}  {low:8.4g} to {high:7.4g}" if term in self.factor_names else ""
@@ -166,9 +164,7 @@ class HierarchicalFit:
         """
         rows, names = read_factors(X)
         if rows.shape[1] != len(self.beta):
-            raise FitError(
-                f"X has {rows.shape[1]} columns", expected=f"{len(self.beta)} risk factors of the fit"
-            )
+            raise FitError(f"X has {rows.shape[1]} columns", expected=f"{len(self.beta)} risk factors of the fit")
         if hasattr(X, "columns") and names != self.factor_names:
             raise FitError(
                 "columns of X differ from the risk factors of the fit in name or order",
@@ -180,9 +176,7 @@ class HierarchicalFit:
         position = {label: k for k, label in enumerate(self.facilities.tolist())}
         labels = read_values(facility, "facility").tolist()
         if len(labels) != len(rows):
-            raise FitError(
-                f"facility has {len(labels)} labels, X has {len(rows)} rows", expected="one per row"
-            )
+            raise FitError(f"facility has {len(labels)} labels, X has {len(rows)} rows", expected="one per row")
         codes = np.array([position.get(label, -1) for label in labels], dtype=int)
         if np.any(codes < 0):
             raise FitError(

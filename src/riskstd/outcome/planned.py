@@ -102,9 +102,7 @@ def _flag_procedures(measure: Measure, codes: list[str]) -> pa.Table:
                 "pa3": code in pa3_codes or any(category in pa3 for category in found),
             }
         )
-    return pa.Table.from_pylist(
-        rows, pa.schema([("code", pa.string()), ("pa1", pa.bool_()), ("pa3", pa.bool_())])
-    )
+    return pa.Table.from_pylist(rows, pa.schema([("code", pa.string()), ("pa1", pa.bool_()), ("pa3", pa.bool_())]))
 
 
 def _flag_diagnoses(measure: Measure, codes: list[str]) -> pa.Table:

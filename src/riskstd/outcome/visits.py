@@ -81,7 +81,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     visits = find_visits(claims, measure, people).cache()
     near = _in_window(visits, procedures, measure).cache()
     judged = _with_planned(claims, measure, near)
-    judged = judged.union(_ed_on_planned_stays(judged, measure)) if _counts_ed_lines(measure) else judged
+    judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
     marked = _mark_counted(judged.cache(), visits, procedures).cache()
     return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked))
 
@@ -110,7 +110,7 @@ def _counts_ed_lines(measure: Measure) -> bool:
     return clause is not None and measure.holds(clause)
 
 
-def _ed_on_planned_stays(visits: ir.Table, measure: Measure) -> ir.Table:
+def _ed_on_planned_stays(visits: ir.Table) -> ir.Table:
     """ED visits that lines of planned stays show, dated by the admission."""
     with_ed = visits.filter(visits.planned, visits.ed_line)
     return with_ed.mutate(
@@ -153,15 +153,11 @@ def _belonging_to_later(visits: ir.Table, procedures: ir.Table) -> ir.Table:
     days = visits.select("procedure_id", "person_key", "procedure_date", "start_date").distinct()
     others = procedures.select("person_key", other_date="procedure_date").distinct()
     joined = days.inner_join(others, "person_key")
-    joined = joined.filter(
-        joined.other_date > joined.procedure_date, joined.other_date <= joined.start_date
-    )
+    joined = joined.filter(joined.other_date > joined.procedure_date, joined.other_date <= joined.start_date)
     return joined.select("procedure_id", "start_date").distinct().mutate(later=ibis.literal(True))
 
 
 def _outcomes(procedures: ir.Table, visits: ir.Table) -> ir.Table:
     counted = visits.group_by("procedure_id").aggregate(any_counted=visits.counted.any())
     joined = procedures.left_join(counted, "procedure_id")
-    return joined.select(
-        "procedure_id", outcome=joined.any_counted.fill_null(False).cast("int32")
-    ).cache()
+    return joined.select("procedure_id", outcome=joined.any_counted.fill_null(False).cast("int32")).cache()

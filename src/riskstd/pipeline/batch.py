@@ -10,7 +10,6 @@ from typing import Any, Literal
 from riskstd.claims import Claims, read_claims
 from riskstd.errors import InputError
 from riskstd.pipeline.run import (
-    DEFAULT_SEED,
     Progress,
     Run,
     RunSettings,
@@ -71,9 +70,7 @@ def run_measures(
     chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
     wanted = RunSettings(period=period_text(period), **settings)
     folder = Path(out)
-    todo = [
-        m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted)))
-    ]
+    todo = [m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted)))]
     _refuse_existing(folder, [m.id.lower() for m in todo], resume=resume, overwrite=overwrite)
     if not todo:
         return []
@@ -93,9 +90,7 @@ def run_measures(
     ]
 
 
-def _own_options(
-    known: Mapping[str, str], choices: Mapping[str, str], loaded: Sequence[Any]
-) -> dict[str, str]:
+def _own_options(known: Mapping[str, str], choices: Mapping[str, str], loaded: Sequence[Any]) -> dict[str, str]:
     """Give a measure the choices it has; a choice that no measure of the call has is an error there."""
     nowhere = {name for name in choices if not any(name in m.options for m in loaded)}
     return {name: value for name, value in choices.items() if name in known or name in nowhere}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +63,17 @@ def model_outcomes(
     """
     y = outcomes["outcome"].to_numpy()
     facility = procedures["facility_id"].to_numpy(dtype=object).astype(str)
-    table = factors[measure.factor_columns]
+    names = measure.factor_columns
+    X = factors[names].to_numpy(dtype=float)
     check_enough_data(len(np.unique(facility)), float(y.sum()), 0)
     if y.all():
         raise TooFewDataError(
             f"all {len(y)} procedures have a hospital visit", expected="procedures with and without a visit"
         )
-    labels = column_labels(measure)
-    kept, dropped = usable_columns(table, y, labels)
-    fit = fit_hierarchical(y, table[kept], facility, method=method, n_nodes=n_nodes)
+    kept, dropped = usable_columns(X, y, names, column_labels(measure))
+    fit = fit_hierarchical(
+        y, X[:, kept], facility, method=method, n_nodes=n_nodes, factor_names=[names[k] for k in kept]
+    )
     rates = standardize(
         fit,
         measure=measure,
@@ -80,42 +82,52 @@ def model_outcomes(
         seed=seed,
         progress=progress,
     )
-    return Modelled(fit, rates, tuple(dropped), {name: float(table[name].mean()) for name in kept})
+    return Modelled(fit, rates, tuple(dropped), {names[k]: float(X[:, k].mean()) for k in kept})
 
 
 def usable_columns(
-    table: pd.DataFrame, y: np.ndarray, labels: dict[str, str]
-) -> tuple[list[str], list[DroppedFactor]]:
+    X: np.ndarray, y: np.ndarray, names: Sequence[str], labels: Mapping[str, str]
+) -> tuple[list[int], list[DroppedFactor]]:
     """Leave out columns that do not vary, that separate the outcome, or that others add up to.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Risk factors, one row per procedure.
+    X : ndarray of float, shape (n_procedures, n_columns)
+        Risk factors.
     y : ndarray of int, shape (n_procedures,)
         Outcome.
-    labels : dict of str to str
-        Words for the columns.
+    names : sequence of str
+        Columns of X.
+    labels : mapping of str to str
+        Words for the columns; the name stands for itself if it has none.
 
     Returns
     -------
-    kept : list of str
+    kept : list of int
+        Positions of the columns to use.
     dropped : list of DroppedFactor
+
+    Examples
+    --------
+    >>> y = np.array([0, 1, 0, 1])
+    >>> X = np.array([[1.0, 5.0, 1.0], [0.0, 5.0, 1.0], [0.0, 5.0, 0.0], [1.0, 5.0, 0.0]])
+    >>> kept, dropped = usable_columns(X, y, ["asthma", "year", "tobacco"], {})
+    >>> kept, [one.reason for one in dropped]
+    ([0, 2], ['the same value for all 4 procedures'])
     """
-    kept: list[str] = []
+    kept: list[int] = []
     dropped: list[DroppedFactor] = []
-    for name in table.columns:
-        reason = _why_unusable(table[name].to_numpy(dtype=float), y)
+    for k, name in enumerate(names):
+        reason = _why_unusable(X[:, k], y)
         if reason:
             dropped.append(DroppedFactor(name, labels.get(name, name), reason))
         else:
-            kept.append(name)
-    independent = _independent(table[kept].to_numpy(dtype=float))
-    for name in [name for name, ok in zip(kept, independent, strict=True) if not ok]:
-        dropped.append(
-            DroppedFactor(name, labels.get(name, name), "a combination of the columns before it")
-        )
-        kept.remove(name)
+            kept.append(k)
+    independent = _independent(X[:, kept])
+    for k in [k for k, ok in zip(kept, independent, strict=True) if not ok]:
+        reason = "a combination of the columns before it"
+        dropped.append(DroppedFactor(names[k], labels.get(names[k], names[k]), reason))
+        kept.remove(k)
     return kept, dropped
 
 

@@ -363,7 +363,7 @@ def period_text(period: Sequence[str | date] | None) -> tuple[str, str] | None:
 
 
 @contextmanager
-def _timed(timings: dict[str, float], name: str):  # noqa: ANN202
+def _timed(timings: dict[str, float], name: str):
     start = time.perf_counter()
     yield
     timings[name] = round(time.perf_counter() - start, 3)

@@ -69,14 +69,14 @@ def fit_table(
     """
     source = Path(path)
     frame = _read_table(source, [outcome, facility, *factors])
-    y = frame[outcome].to_numpy()
-    kept, dropped = usable_columns(frame[list(factors)], y, {})
-    fit = fit_hierarchical(y, frame[kept], frame[facility], method=method, n_nodes=n_nodes)
+    _require_numbers(source, frame, [outcome, *factors])
+    y, X = frame[outcome].to_numpy(dtype=float), frame[list(factors)].to_numpy(dtype=float)
+    kept, dropped = usable_columns(X, y, factors, {})
+    names = [factors[k] for k in kept]
+    fit = fit_hierarchical(y, X[:, kept], frame[facility], method=method, n_nodes=n_nodes, factor_names=names)
     rules = Standardization(scale=scale)
-    rates = standardize(
-        fit, measure=rules, interval=interval, n_bootstrap=n_bootstrap, seed=seed, progress=progress
-    )
-    modelled = Modelled(fit, rates, tuple(dropped), {name: float(frame[name].mean()) for name in kept})
+    rates = standardize(fit, measure=rules, interval=interval, n_bootstrap=n_bootstrap, seed=seed, progress=progress)
+    modelled = Modelled(fit, rates, tuple(dropped), {factors[k]: float(X[:, k].mean()) for k in kept})
     with whole_folder(Path(out), overwrite=overwrite) as folder:
         write_json(describe_terms(modelled, {}), folder / "model.json")
         rows = rates.to_frame().astype({"facility_id": str})
@@ -92,7 +92,9 @@ def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
         table = pq.read_table(path) if path.suffix == ".parquet" else pacsv.read_csv(path)
     except pa.ArrowInvalid:
-        raise InputError(f"file {path.name} cannot be read as a table", expected="CSV with a header, or Parquet") from None
+        raise InputError(
+            f"file {path.name} cannot be read as a table", expected="CSV with a header, or Parquet"
+        ) from None
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise InputError(
@@ -100,6 +102,23 @@ def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
             expected=f"some of {', '.join(table.column_names)}",
         )
     return table.select(columns).to_pandas()
+
+
+def _require_numbers(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse text and blanks where the model needs numbers; rows are named by position."""
+    import numpy as np
+
+    for name in columns:
+        values = frame[name].to_numpy()
+        if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
+            raise InputError(f"file {path.name}, column {name}: not numbers", expected="a number in every row")
+        blank = np.flatnonzero(np.isnan(values.astype(float)))
+        if len(blank):
+            first = ", ".join(str(row + 1) for row in blank[:5])
+            raise InputError(
+                f"file {path.name}, column {name}: {len(blank):,} blank cell(s), first at data row(s) {first}",
+                expected="a number in every row",
+            )
 
 
 def _manifest(
@@ -119,4 +138,3 @@ def _manifest(
         },
         "versions": versions(),
     }
-

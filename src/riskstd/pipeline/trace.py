@@ -204,7 +204,7 @@ def _factors(claims: Claims, cohort: Any, measure: Measure, local: int) -> list[
 
 
 def _carriers(claims: Claims, day: Any, history_days: int) -> list[dict[str, Any]]:
-    rows = to_frame(claims.diagnoses)
+    rows: Any = to_frame(claims.diagnoses)
     rows["days_before"] = (day - rows["service_date"]).dt.days
     rows = rows[(rows["days_before"] >= 0) & (rows["days_before"] <= history_days) & (rows["icd_version"] == 10)]
     rows = rows.sort_values(["days_before", "code", "claim_id", "position"])

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ibis
+
 from riskstd.claims import Claims, read_claims
 from riskstd.cohort.candidates import find_candidates
 from riskstd.pipeline.notes import claims_notes
@@ -72,9 +74,9 @@ def validate_claims(
 
 
 def _lines_by_year(claims: Claims) -> dict[str, int]:
-    lines = claims.professional_lines.mutate(year=claims.professional_lines.line_date.year())
-    counted = lines.group_by("year").aggregate(n=lines.count()).order_by("year").to_pyarrow()
-    return {str(row["year"]): row["n"] for row in counted.to_pylist()}
+    lines = claims.professional_lines
+    by_year = lines.group_by(year=ibis._.line_date.year()).aggregate(n=ibis._.count()).order_by("year")
+    return {str(row["year"]): row["n"] for row in by_year.to_pyarrow().to_pylist()}
 
 
 def _silences(claims: Claims, candidates: dict[str, int]) -> list[str]:

@@ -93,18 +93,14 @@ def draw_replicates(
             effects = refit.effects + np.sqrt(spread) * normal
             predicted, expected = sum_predicted_expected(refitter.cells, refit.beta, effects)
             ratio[row] = np.where(multiplicity > 0, predicted / expected, np.nan)
-            crude[row] = np.sum(multiplicity * refitter.cells.events) / np.sum(
-                multiplicity * refitter.cells.cases
-            )
+            crude[row] = np.sum(multiplicity * refitter.cells.events) / np.sum(multiplicity * refitter.cells.cases)
             flagged[row], retried[row] = refit.flagged, refit.retried
         if progress is not None:
             progress(row + 1, len(numbers))
     return Replicates(ratio, crude, dropped, flagged, retried)
 
 
-def sum_predicted_expected(
-    cells: Cells, beta: FloatArray, effects: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def sum_predicted_expected(cells: Cells, beta: FloatArray, effects: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sums over each facility's cases of the probability with its effect and without.
 
     Returns

@@ -74,9 +74,7 @@ def score_fit(fit: HierarchicalFit, variance: str) -> ScoredFit:
     )
 
 
-def bootstrap_limits(
-    drawn: Replicates, scored: ScoredFit, rules: Standardization, national_rate: float
-) -> Limits:
+def bootstrap_limits(drawn: Replicates, scored: ScoredFit, rules: Standardization, national_rate: float) -> Limits:
     """Percentiles of ratio x crude rate of the replicate; of the ratio alone in scale "ratio".
 
     A national rate other than the crude rate of the full data moves every replicate's

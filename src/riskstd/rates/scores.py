@@ -105,9 +105,7 @@ def predicted_expected(
     coefficients = _coefficients(beta, names)
     labels, codes = code_facilities(read_values(facility, "facility"))
     if len(codes) != len(rows):
-        raise FitError(
-            f"facility has {len(codes)} labels, X has {len(rows)} rows", expected="one label per row"
-        )
+        raise FitError(f"facility has {len(codes)} labels, X has {len(rows)} rows", expected="one label per row")
     facility_effects = _effects(effects, labels)
     average = mu + np.einsum("iq,q->i", rows, coefficients)
     cases = np.bincount(codes, minlength=len(labels))
@@ -140,9 +138,7 @@ def _effects(effects: Any, labels: NDArray[Any]) -> FloatArray:
     if isinstance(effects, Mapping):
         absent = [label for label in labels.tolist() if label not in effects]
         if absent:
-            raise FitError(
-                f"{len(absent)} of {len(labels)} facilities have no effect", expected="an effect for each"
-            )
+            raise FitError(f"{len(absent)} of {len(labels)} facilities have no effect", expected="an effect for each")
         effects = [effects[label] for label in labels.tolist()]
     values = np.asarray(effects, dtype=np.float64)
     if values.shape != (len(labels),) or not np.all(np.isfinite(values)):

@@ -185,6 +185,4 @@ def _require_results_or_reason(content: ReportInput) -> None:
             expected="model, rates, interval and national_rate together, or none of them",
         )
     if missing and not content.no_model_reason.strip():
-        raise InputError(
-            "a report without model and rates", expected="`no_model_reason`, the reason as a sentence"
-        )
+        raise InputError("a report without model and rates", expected="`no_model_reason`, the reason as a sentence")

@@ -148,9 +148,7 @@ def _visits(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple[in
 def _planned_rules(visits: pd.DataFrame) -> tuple[dict[str, int], list[Total]]:
     """Count inpatient visits by the rule that decided whether they were planned."""
     inpatient = visits[visits["visit_type"] == "inpatient"]
-    values = {
-        f"rule.{rule}": int(np.count_nonzero(inpatient["planned_rule"] == rule)) for rule in PLANNED_RULES
-    }
+    values = {f"rule.{rule}": int(np.count_nonzero(inpatient["planned_rule"] == rule)) for rule in PLANNED_RULES}
     planned = int(np.count_nonzero(inpatient["not_counted_because"] == "planned"))
     totals = []
     if sum(values.values()) == len(inpatient):
@@ -164,9 +162,7 @@ def _planned_rules(visits: pd.DataFrame) -> tuple[dict[str, int], list[Total]]:
 def _rules_that_planned(visits: pd.DataFrame) -> frozenset[str]:
     """Rules that planned in this run; an option decides for stays without a principal diagnosis."""
     planned = visits["planned"].astype(bool)
-    return ALWAYS_PLANNED | (
-        set(visits.loc[planned, "planned_rule"]) - set(visits.loc[~planned, "planned_rule"])
-    )
+    return ALWAYS_PLANNED | (set(visits.loc[planned, "planned_rule"]) - set(visits.loc[~planned, "planned_rule"]))
 
 
 def _require_sums(values: Mapping[str, int], totals: list[Total]) -> None:

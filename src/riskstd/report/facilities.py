@@ -124,9 +124,7 @@ def read_facilities(content: ReportInput, profile: Profile, counts: Counts | Non
     minimum = max(content.measure.definition.score.categories.minimum_cases, SMALL_CELL + 1)
     hide_cases, hide_results = _hidden_rows(frame, minimum)
     hidden = (counts or count_run(content, profile)).hidden
-    return Facilities(
-        frame, hide_cases | ("cases" in hidden), hide_results | bool(hidden & {"cases", "events"})
-    )
+    return Facilities(frame, hide_cases | ("cases" in hidden), hide_results | bool(hidden & {"cases", "events"}))
 
 
 def _hidden_rows(frame: pd.DataFrame, minimum: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -12,9 +12,7 @@ from riskstd.report.page import build_page, make_plots
 _FIGURES = tuple(f"figures/{name}.{kind}" for name in ("caterpillar", "funnel") for kind in ("svg", "png"))
 
 
-def write_report_files(
-    content: ReportInput, run_dir: Path | str, *, profile: Profile = "facility"
-) -> list[Path]:
+def write_report_files(content: ReportInput, run_dir: Path | str, *, profile: Profile = "facility") -> list[Path]:
     """Write `report/index.html` and its figures into the folder of a run.
 
     Everything is drawn and written under other names first and then renamed, the page last, so that no reader

@@ -38,9 +38,7 @@ def category_sentences(categories: CategoryCounts, measure: Measure) -> list[str
     than = "expected" if measure.scale.kind == "ratio" else "the national rate"
     same = "what is expected" if measure.scale.kind == "ratio" else than
     if categories.scored == 1:
-        word = (
-            "better than" if categories.better else "worse than" if categories.worse else "no different from"
-        )
+        word = "better than" if categories.better else "worse than" if categories.worse else "no different from"
         return [f"The one scored facility is {word} {same if 'from' in word else than}.", too_few]
     parts = [
         f"{_some(categories.better)} better than {than}",
@@ -133,9 +131,5 @@ def interval_sentence(content: ReportInput) -> str:
     if facts.method != "bootstrap":
         return f"{text}. They are approximate ({facts.method}) and need no resampling."
     used = counted(facts.replicates, "bootstrap replicate", "bootstrap replicates")
-    dropped = (
-        "none was" if facts.dropped == 0 else "1 was" if facts.dropped == 1 else f"{facts.dropped:,} were"
-    )
-    return (
-        f"{text}. They come from {used} of whole facilities, of which {dropped} dropped (seed {facts.seed})."
-    )
+    dropped = "none was" if facts.dropped == 0 else "1 was" if facts.dropped == 1 else f"{facts.dropped:,} were"
+    return f"{text}. They come from {used} of whole facilities, of which {dropped} dropped (seed {facts.seed})."

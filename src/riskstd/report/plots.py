@@ -83,9 +83,7 @@ def plot_caterpillar(
             _draw_intervals(axes, rank, scored, scored["category"].to_numpy() == group.label, group)
         _draw_intervals(axes, rank, scored, scored["category"].isna().to_numpy(), _unjudged())
         _draw_comparator(axes, comparator_of(measure, national_rate), measure)
-        axes.set_title(
-            caterpillar_title(rates, measure, partial=partial), loc="left", fontweight="bold", fontsize=10.5
-        )
+        axes.set_title(caterpillar_title(rates, measure, partial=partial), loc="left", fontweight="bold", fontsize=10.5)
         axes.set_ylabel(f"{_axis_name(measure)},\nwith {level_text(level)} interval")
         _label_ranks(axes, scored)
         _finish(figure, axes, source)
@@ -250,9 +248,7 @@ def _draw_limits(axes: Axes, funnel: Funnel) -> None:
 def _draw_comparator(axes: Axes, comparator: float, measure: Measure) -> None:
     ratio = measure.scale.kind == "ratio"
     label = "Expected (1)" if ratio else f"National rate ({comparator:,.{measure.scale.decimals}f})"
-    axes.axhline(
-        comparator, color=INK, linewidth=1.0, linestyle=":" if ratio else "-.", label=label, zorder=2.5
-    )
+    axes.axhline(comparator, color=INK, linewidth=1.0, linestyle=":" if ratio else "-.", label=label, zorder=2.5)
 
 
 def _label_ranks(axes: Axes, scored: pd.DataFrame) -> None:

@@ -179,9 +179,7 @@ def _candidates(
     return sorted(pool, key=lambda c: (c not in beside, cells[c] == 0, cells[c], c))
 
 
-def _is_open(
-    name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], limit: int
-) -> bool:
+def _is_open(name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], limit: int) -> bool:
     """Tell whether a hidden small cell can have more than one value."""
     names = sorted(hidden)
     matrix, known = _equations(cells, totals, names)
@@ -228,8 +226,7 @@ def _width(
     goal = np.zeros(matrix.shape[1])
     goal[position] = 1.0
     ends = [
-        linprog(sign * goal, A_eq=matrix, b_eq=known, bounds=bounds, method="highs").fun * sign
-        for sign in (1.0, -1.0)
+        linprog(sign * goal, A_eq=matrix, b_eq=known, bounds=bounds, method="highs").fun * sign for sign in (1.0, -1.0)
     ]
     return ends[1] - ends[0]
 

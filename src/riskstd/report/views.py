@@ -90,9 +90,7 @@ def measure_facts(content: ReportInput) -> list[Fact]:
         ),
         Fact("Score", f"{measure.scale.unit} ({sentence(measure.scale.says)[:-1]})"),
         Fact("Period", content.period),
-        Fact(
-            "Definition", f"{measure.file}, specification year {measure.spec_year}, revision {head.revision}"
-        ),
+        Fact("Definition", f"{measure.file}, specification year {measure.spec_year}, revision {head.revision}"),
         Fact("Definition hash", f"SHA-256 {measure.sha256}"),
         Fact("Claims", content.layout),
     ]
@@ -149,9 +147,7 @@ def outcome_rows(counts: Counts, measure: Measure) -> list[tuple[str, str, str]]
         "non_events": f"No hospital visit {window_text(measure)}",
         "cases": f"All {many} of the cohort",
     }
-    return [
-        (text, number(counts[name]), percent(counts[name], counts["cases"])) for name, text in names.items()
-    ]
+    return [(text, number(counts[name]), percent(counts[name], counts["cases"])) for name, text in names.items()]
 
 
 def visit_rows(counts: Counts) -> list[list[str]]:
@@ -180,8 +176,7 @@ def rule_rows(counts: Counts) -> list[tuple[str, str, str]]:
 def day_rows(counts: Counts) -> list[list[str]]:
     """Count visits that count by day."""
     return [
-        [f"Day {day}", *(number(counts[f"day.{kind}.{day}"]) for kind in (*VISIT_TYPES, "all"))]
-        for day in counts.days
+        [f"Day {day}", *(number(counts[f"day.{kind}.{day}"]) for kind in (*VISIT_TYPES, "all"))] for day in counts.days
     ]
 
 

@@ -95,7 +95,13 @@ def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: M
     maps = ConditionMaps.of(measure)
     codes = sorted(diagnoses.select("code").distinct().to_pyarrow()["code"].to_pylist())
     wide = procedures.select(
-        "procedure_id", "person_key", "procedure_date", "age_years", "work_rvu", "qualifying_procedures", "index_code"
+        "procedure_id",
+        "person_key",
+        "procedure_date",
+        "age_years",
+        "work_rvu",
+        "qualifying_procedures",
+        "index_code",
     )
     wide = _add_conditions(wide, diagnoses, factor_hits(codes, measure, maps), measure)
     wide = _add_same_day_codes(wide, cohort.facility_lines, measure)
@@ -109,25 +115,17 @@ def _add_conditions(wide: ir.Table, diagnoses: ir.Table, hits: pa.Table, measure
     names = [f.name for f in measure.factors if isinstance(f, ConditionCategory | DiagnosisCode)]
     joined = diagnoses.inner_join(ibis.memtable(hits), "code")
     counts = joined.filter(joined.in_history | joined.index_day_counts)
-    flags = counts.group_by("procedure_id").aggregate(
-        **{name: (counts.factor == name).any() for name in names}
-    )
+    flags = counts.group_by("procedure_id").aggregate(**{name: (counts.factor == name).any() for name in names})
     together = wide.left_join(flags, "procedure_id")
-    return together.select(
-        *wide.columns, **{name: together[name].fill_null(False).cast("int32") for name in names}
-    )
+    return together.select(*wide.columns, **{name: together[name].fill_null(False).cast("int32") for name in names})
 
 
 def _add_same_day_codes(wide: ir.Table, lines: ir.Table, measure: Measure) -> ir.Table:
     for factor in measure.factors:
         if isinstance(factor, SameDayCode):
             days = _days_with_code(lines, measure, factor)
-            marked = wide.left_join(
-                days, [wide.person_key == days.line_person, wide.procedure_date == days.line_date]
-            )
-            wide = marked.select(
-                *wide.columns, **{factor.name: marked.line_person.notnull().cast("int32")}
-            )
+            marked = wide.left_join(days, [wide.person_key == days.line_person, wide.procedure_date == days.line_date])
+            wide = marked.select(*wide.columns, **{factor.name: marked.line_person.notnull().cast("int32")})
     return wide
 
 
@@ -135,9 +133,7 @@ def _days_with_code(lines: ir.Table, measure: Measure, factor: SameDayCode) -> i
     listed = measure.table(factor.table)
     found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
     rows = sorted(
-        (row["hcpcs"], row["year"])
-        for row in found
-        if row["hcpcs"] in listed.codes(factor.role, year=row["year"])
+        (row["hcpcs"], row["year"]) for row in found if row["hcpcs"] in listed.codes(factor.role, year=row["year"])
     )
     wanted = ibis.memtable(
         pa.table(

@@ -82,9 +82,7 @@ def factor_hits(codes: list[str], measure: Measure, maps: ConditionMaps) -> pa.T
     complications = measure.complication_categories
     rows: set[tuple[str, str, bool]] = set()
     by_code = [(f.name, CodeSet.of(f.codes)) for f in measure.factors if isinstance(f, DiagnosisCode)]
-    by_category = [
-        (f.name, frozenset(f.categories)) for f in measure.factors if isinstance(f, ConditionCategory)
-    ]
+    by_category = [(f.name, frozenset(f.categories)) for f in measure.factors if isinstance(f, ConditionCategory)]
     for code in codes:
         rows.update((code, name, True) for name, listed in by_code if code in listed)
         categories = maps.categories(code)

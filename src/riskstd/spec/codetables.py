@@ -84,10 +84,7 @@ class CodeTable:
     def planned_part(self, part: str, kind: str) -> CodeSet:
         """Return one list of the planned admission algorithm, for example `PA3`, `procedure_category`."""
         patterns = [
-            code
-            for row in self.rows
-            if row["part"] == part and row["kind"] == kind
-            for code in row["codes"].split()
+            code for row in self.rows if row["part"] == part and row["kind"] == kind for code in row["codes"].split()
         ]
         return CodeSet.of(patterns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 from pydantic import BaseModel, Field
@@ -189,9 +190,7 @@ class Measure:
     def _check_choice(self, name: str, value: str) -> None:
         options = self.definition.options
         if name not in options:
-            raise OptionError(
-                f"{self.id} has no option {name!r}", expected=f"one of {', '.join(sorted(options))}"
-            )
+            raise OptionError(f"{self.id} has no option {name!r}", expected=f"one of {', '.join(sorted(options))}")
         if value not in options[name].choices:
             raise OptionError(
                 f"{self.id}: option {name!r} cannot be {value!r}",
@@ -204,13 +203,13 @@ def columns_of(factor: Factor) -> list[str]:
     match factor:
         case AgeBands():
             bounds = factor.lower_bounds
-            inner = [f"{factor.name}_{low}_{high - 1}" for low, high in zip(bounds[1:], bounds[2:], strict=False)]
+            inner = [f"{factor.name}_{low}_{high - 1}" for low, high in pairwise(bounds[1:])]
             return [*inner, f"{factor.name}_{bounds[-1]}_plus"]
         case ProcedureCount():
             bounds = factor.lower_bounds
             inner = [
                 f"{factor.name}_{low}" if high == low + 1 else f"{factor.name}_{low}_{high - 1}"
-                for low, high in zip(bounds[1:], bounds[2:], strict=False)
+                for low, high in pairwise(bounds[1:])
             ]
             return [*inner, f"{factor.name}_{bounds[-1]}_plus"]
         case ProcedureType():

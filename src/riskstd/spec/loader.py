@@ -20,9 +20,7 @@ _PROGRAM = "ascqr"
 _FIRST_WORD = re.compile(r"^[a-z][a-z0-9_]*")
 
 
-def load_measure(
-    measure: str | Path, year: int = 2025, *, options: Mapping[str, str] | None = None
-) -> Measure:
+def load_measure(measure: str | Path, year: int = 2025, *, options: Mapping[str, str] | None = None) -> Measure:
     """Load a measure by its id and specification year, or from a definition file.
 
     Parameters

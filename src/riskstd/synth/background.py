@@ -80,9 +80,7 @@ def _background_stays(
 ) -> None:
     """Add at most one stay per person, far from procedures."""
     person = np.flatnonzero(rng.random(len(intensity)) < 0.10 * intensity)
-    day = np.floor(start[person] + rng.random(len(person)) * (end[person] - start[person] - 8)).astype(
-        np.int64
-    )
+    day = np.floor(start[person] + rng.random(len(person)) * (end[person] - start[person] - 8)).astype(np.int64)
     clear = ~_near_procedure(schedule, person, day, -30, 30)
     person, day = person[clear], day[clear]
     codes = world.plan.vocabulary.many(sorted({c for p in world.profiles for c in p.visit_diagnoses}))
@@ -103,9 +101,7 @@ def _dates(
     return person, np.floor(start[person] + rng.random(len(person)) * (end - start)[person]).astype(np.int64)
 
 
-def _near_procedure(
-    schedule: Schedule, person: np.ndarray, day: np.ndarray, first: int, last: int
-) -> np.ndarray:
+def _near_procedure(schedule: Schedule, person: np.ndarray, day: np.ndarray, first: int, last: int) -> np.ndarray:
     """Tell which days lie from `first` to `last` days after a procedure of the person."""
     events = pd.DataFrame({"person": person, "day": day}).reset_index(names="row")
     procedures = pd.DataFrame({"person": schedule.person, "procedure": schedule.day})

@@ -25,15 +25,11 @@ class Pool:
     condition_codes: np.ndarray
     condition_sizes: np.ndarray
 
-    def condition(
-        self, health: Health, person: np.ndarray, rng: np.random.Generator, share: float
-    ) -> np.ndarray:
+    def condition(self, health: Health, person: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
         """Draw a diagnosis code of one of each person's conditions, for a part of them; else `NONE`."""
         which = health.draw(person, rng)
         slot = np.floor(rng.random(len(person)) * self.condition_sizes[which]).astype(np.int64)
-        return np.where(
-            (which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE
-        )
+        return np.where((which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE)
 
 
 def make_pool(vocabulary: Vocabulary) -> Pool:
@@ -55,9 +51,7 @@ def make_pool(vocabulary: Vocabulary) -> Pool:
 # ---- the day at the surgical center -----------------------------------------------------------
 
 
-def draw_codes(
-    profile: MeasureProfile, book: CodeBook, day: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def draw_codes(profile: MeasureProfile, book: CodeBook, day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one to three qualifying codes of the service year for each procedure, of shape (procedures, 3)."""
     drawn = np.full((len(day), 3), NONE, dtype=np.int32)
     year = year_of(day)
@@ -79,9 +73,7 @@ def _weights(profile: MeasureProfile, book: CodeBook, year: int) -> tuple[list[s
     every = sorted(qualifying.exact)
     common = {code: weight for code, weight in profile.codes.items() if code in qualifying}
     total = sum(common.values())
-    weights = np.array(
-        [profile.tail / len(every) + (1 - profile.tail) * common.get(code, 0) / total for code in every]
-    )
+    weights = np.array([profile.tail / len(every) + (1 - profile.tail) * common.get(code, 0) / total for code in every])
     return every, weights / weights.sum()
 
 

@@ -55,8 +55,7 @@ def write_ccw(plan: Plan, people: People, folder: Path, file_format: FileFormat)
         at = lines["position"].to_numpy()
         of_line = _line_columns(kind, plan.vocabulary, lines)
         shared = {
-            name: base[name].take(pa.array(at))
-            for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")
+            name: base[name].take(pa.array(at)) for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")
         }
         year = year_of(claims["last"].to_numpy())
         for name, columns, years in (
@@ -85,9 +84,7 @@ def _claim_ids(n: int, digit: int) -> pa.Array:
 # ---- enrolment --------------------------------------------------------------------------------
 
 
-def _write_enrolment(
-    vocabulary: Vocabulary, people: People, folder: Path, file_format: FileFormat
-) -> dict[str, int]:
+def _write_enrolment(vocabulary: Vocabulary, people: People, folder: Path, file_format: FileFormat) -> dict[str, int]:
     """Write one file per year with the people entitled to something, or dead, in it."""
     rows = {}
     for i, year in enumerate(range(FIRST_YEAR, LAST_YEAR + 1)):
@@ -103,9 +100,7 @@ def _write_enrolment(
             "SEX_IDENT_CD": texts(people.sex[keep], vocabulary),
         }
         for month in range(12):
-            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(
-                people.buy_in[keep, 12 * i + month], vocabulary
-            )
+            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(people.buy_in[keep, 12 * i + month], vocabulary)
         for month in range(12):
             columns[f"HMO_IND_{month + 1:02d}"] = texts(people.hmo[keep, 12 * i + month], vocabulary)
         rows[f"mbsf_{year}"] = write_table(pa.table(columns), folder, f"mbsf_{year}", file_format)

@@ -45,9 +45,7 @@ def write_edge_cases(world: World, cases: list[Expected], folder: Path) -> None:
             "clause": pa.array([case.clause for case in cases], pa.string()),
             "expected": pa.array([case.expected for case in cases], pa.string()),
             "is_candidate": pa.array([case.is_candidate for case in cases], pa.bool_()),
-            "in_cohort": pa.array(
-                [case.is_candidate and case.excluded_by is None for case in cases], pa.bool_()
-            ),
+            "in_cohort": pa.array([case.is_candidate and case.excluded_by is None for case in cases], pa.bool_()),
             "excluded_by": pa.array([case.excluded_by for case in cases], pa.string()),
             "outcome": pa.array([case.outcome for case in cases], pa.int32()),
             "visits": pa.array([case.visits for case in cases], pa.int32()),

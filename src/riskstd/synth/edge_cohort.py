@@ -37,19 +37,13 @@ def _candidates(ward: Ward) -> None:
     p = ward.patient("facility_by_type_of_service", line, "type of service F alone makes a facility line")
     p.surgery(specialty="")
     p.expect(outcome=0)
-    p = ward.patient(
-        "facility_by_specialty", line, "specialty 49 at place of service 24 makes a facility line"
-    )
+    p = ward.patient("facility_by_specialty", line, "specialty 49 at place of service 24 makes a facility line")
     p.surgery(type_of_service="2")
     p.expect(outcome=0)
-    p = ward.patient(
-        "specialty_elsewhere", line, "specialty 49 at another place of service is no facility line"
-    )
+    p = ward.patient("specialty_elsewhere", line, "specialty 49 at another place of service is no facility line")
     p.surgery(type_of_service="2", place="11", surgeon=False)
     p.expect(is_candidate=False)
-    p = ward.patient(
-        "place_24_only", line, "surgeon and anesthesia lines at place of service 24 are no facility lines"
-    )
+    p = ward.patient("place_24_only", line, "surgeon and anesthesia lines at place of service 24 are no facility lines")
     p.professional(ward.common_codes()[:1], day=0, place="24", specialty=ward.profile.specialty, service="2")
     p.professional([ward.profile.anesthesia], day=0, place="24", specialty="05", service="7")
     p.expect(is_candidate=False)
@@ -66,14 +60,10 @@ def _candidates(ward: Ward) -> None:
     p.expect(is_candidate=False)
     year_bound = _code_of_other_years(ward)
     if year_bound:
-        p = ward.patient(
-            "code_of_another_year", codes, "a code that qualifies in another year does not qualify"
-        )
+        p = ward.patient("code_of_another_year", codes, "a code that qualifies in another year does not qualify")
         p.surgery([year_bound])
         p.expect(is_candidate=False)
-    p = ward.patient(
-        "discontinued", "options.discontinued_procedures", "modifier 73 does not exclude by default"
-    )
+    p = ward.patient("discontinued", "options.discontinued_procedures", "modifier 73 does not exclude by default")
     p.surgery(modifier="73")
     p.expect(outcome=0)
     unknown = ward.exclusion("facility_unknown")
@@ -122,9 +112,7 @@ def _known(ward: Ward, factors: dict[str, float]) -> dict[str, float]:
 def _people(ward: Ward) -> None:
     clause = ward.exclusion("person_unknown")
     if clause:
-        p = ward.patient(
-            "no_birth_date", _path(clause.id), "without a birth date the person is unknown", birth=NO_DAY
-        )
+        p = ward.patient("no_birth_date", _path(clause.id), "without a birth date the person is unknown", birth=NO_DAY)
         p.surgery()
         p.expect(excluded_by=clause.id)
         p = ward.patient(
@@ -137,14 +125,10 @@ def _people(ward: Ward) -> None:
         p.expect(excluded_by=clause.id)
     clause = ward.exclusion("age_below")
     if clause:
-        p = ward.patient(
-            "age_64", _path(clause.id), "turns 65 the day after: excluded", birth=day_of(1958, 3, 16)
-        )
+        p = ward.patient("age_64", _path(clause.id), "turns 65 the day after: excluded", birth=day_of(1958, 3, 16))
         p.surgery()
         p.expect(excluded_by=clause.id)
-        p = ward.patient(
-            "age_65_on_the_day", _path(clause.id), "turns 65 on the day: kept", birth=day_of(1958, 3, 15)
-        )
+        p = ward.patient("age_65_on_the_day", _path(clause.id), "turns 65 on the day: kept", birth=day_of(1958, 3, 15))
         p.surgery()
         p.expect(outcome=0, factors=_known(ward, {"age_years_over_65": 0}))
 
@@ -259,9 +243,7 @@ def _concurrent(ward: Ward, clause: ConcurrentCode) -> None:
     p = ward.patient(f"{clause.id}_same_claim", path, "a listed code on the facility claim: excluded")
     p.surgery([own, code])
     p.expect(excluded_by=clause.id)
-    p = ward.patient(
-        f"{clause.id}_other_facility", path, "a listed code at another facility that day: excluded"
-    )
+    p = ward.patient(f"{clause.id}_other_facility", path, "a listed code at another facility that day: excluded")
     p.surgery()
     p.surgery([code], facility=1)
     p.expect(excluded_by=clause.id)
@@ -297,9 +279,7 @@ def _diagnosis(ward: Ward, clause: DiagnosisPresent) -> None:
     p.surgery()
     p.ed(8, diagnosis=code)
     p.expect(outcome=0, visits=0)
-    p = ward.patient(
-        f"{clause.id}_at_planned_stay", path, "the diagnosis at a planned stay on day 2: excluded"
-    )
+    p = ward.patient(f"{clause.id}_at_planned_stay", path, "the diagnosis at a planned stay on day 2: excluded")
     p.surgery()
     claim = p.admission(2, 5, principal="Z5111", diagnosis=code)
     p.visit("inpatient", 2, [claim], end=5, rule="PA2", principal="Z5111", ccn="990001")

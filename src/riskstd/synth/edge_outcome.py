@@ -80,18 +80,14 @@ def _outpatient_codes(ward: Ward) -> None:
         p.surgery()
         p.outpatient(lines, day=2, visits=visits, bill_type=bill_type, nonpayment=nonpayment)  # type: ignore[arg-type]
         p.expect(outcome=int(bool(visits)), visits=len(visits))
-    p = ward.patient(
-        "ed_physician_only", "options.carrier_ed", "a professional ED code alone is no visit by default"
-    )
+    p = ward.patient("ed_physician_only", "options.carrier_ed", "a professional ED code alone is no visit by default")
     p.surgery()
     p.professional(["99284"], day=2, place="23", specialty="93")
     p.expect(outcome=0, visits=0)
 
 
 def _professional_observation(ward: Ward) -> None:
-    lists = [
-        v for v in ward.profile.measure.visit_codes if v.claims == "professional" and v.type == "observation"
-    ]
+    lists = [v for v in ward.profile.measure.visit_codes if v.claims == "professional" and v.type == "observation"]
     if not lists:
         return
     clause = f"outcome.visits[{lists[0].id}]"
@@ -152,9 +148,7 @@ def _stays(ward: Ward) -> None:
     p.ed(3)
     p.stay(3, 6, ccn=OTHER_HOSPITAL, ed_line=True)
     p.expect(outcome=1, visits=2)
-    p = ward.patient(
-        "ed_then_admission_next_day", "outcome", "ED on day 3, admitted on day 4: two visits, one outcome"
-    )
+    p = ward.patient("ed_then_admission_next_day", "outcome", "ED on day 3, admitted on day 4: two visits, one outcome")
     p.surgery()
     p.ed(3)
     p.stay(4, 6)
@@ -163,9 +157,7 @@ def _stays(ward: Ward) -> None:
     p.surgery()
     first = p.admission(0, 0, status="02", principal=ACUTE)
     second = p.admission(0, 4, ccn=OTHER_HOSPITAL, source="4", principal="K922")
-    p.visit(
-        "inpatient", 0, [first, second], end=4, rule="no_planned_procedure", principal="K922", ccn=HOSPITAL
-    )
+    p.visit("inpatient", 0, [first, second], end=4, rule="no_planned_procedure", principal="K922", ccn=HOSPITAL)
     p.expect(outcome=1, visits=1)
     p = ward.patient(
         "transfer_next_day",
@@ -185,9 +177,7 @@ def _stays(ward: Ward) -> None:
     second = p.admission(3, 6, ccn=OTHER_HOSPITAL, source="4")
     p.visit("inpatient", 1, [first, second], end=6, rule="no_planned_procedure", ccn=HOSPITAL)
     p.expect(outcome=1, visits=1)
-    p = ward.patient(
-        "no_transfer", INPATIENT, "admitted elsewhere the day after, no sign of a transfer: two stays"
-    )
+    p = ward.patient("no_transfer", INPATIENT, "admitted elsewhere the day after, no sign of a transfer: two stays")
     p.surgery()
     p.stay(1, 2)
     p.stay(3, 6, ccn=OTHER_HOSPITAL)
@@ -221,9 +211,7 @@ def _stays(ward: Ward) -> None:
 def _planned(ward: Ward) -> None:
     tables = ward.world.planned
     single_pcs = tables.single_codes("PA3", "procedure")[0]
-    single_cm = next(
-        code for code in tables.single_codes("PA4", "diagnosis") if not tables.has_diagnosis("PA2", code)
-    )
+    single_cm = next(code for code in tables.single_codes("PA4", "diagnosis") if not tables.has_diagnosis("PA2", code))
     for name, rule, principal, procedures in (
         ("planned_pa1", "PA1", ACUTE, ("30233G0",)),
         ("planned_pa1_second_procedure", "PA1", ACUTE, ("02HV33Z", "0TY00Z0")),
@@ -256,9 +244,7 @@ def _planned_and_more(ward: Ward) -> None:
     p.stay(1, 2, "PA2", principal="Z5111")
     p.stay(5, 9)
     p.expect(outcome=1, visits=2)
-    p = ward.patient(
-        "planned_with_ed_line", "outcome.ed_on_planned_stay", "an ED line on a planned stay belongs to it"
-    )
+    p = ward.patient("planned_with_ed_line", "outcome.ed_on_planned_stay", "an ED line on a planned stay belongs to it")
     p.surgery()
     p.stay(2, 5, "PA3", principal="M1711", procedures=(KNEE,), ed_line=True)
     p.expect(outcome=0, visits=1, planned_rule="PA3")
@@ -268,17 +254,13 @@ def _two_procedures(ward: Ward) -> None:
     """Plant two procedures within the window, where the measure keeps both."""
     if ward.exclusion("followed_by_procedure"):
         return
-    p = ward.patient(
-        "visit_between_procedures", COUNTS, "a visit before the second procedure belongs to the first"
-    )
+    p = ward.patient("visit_between_procedures", COUNTS, "a visit before the second procedure belongs to the first")
     p.surgery()
     p.surgery(day=4)
     p.ed(2)
     p.expect(outcome=1, visits=1)
     p.expect(day=4, outcome=0, visits=0)
-    p = ward.patient(
-        "visit_after_both_procedures", COUNTS, "a visit after the second procedure belongs to the second"
-    )
+    p = ward.patient("visit_after_both_procedures", COUNTS, "a visit after the second procedure belongs to the second")
     p.surgery()
     p.surgery(day=4, facility=1)
     p.ed(6)

@@ -330,9 +330,7 @@ class Patient:
         if listed:
             plan.add_diagnoses("inpatient", claim, np.array([[number(listed)]]))
         for slot, code in enumerate(procedures, start=1):
-            plan.add(
-                "inpatient", "procedures", claim=claim, slot=slot, code=number(code), day=self.base + day
-            )
+            plan.add("inpatient", "procedures", claim=claim, slot=slot, code=number(code), day=self.base + day)
         revenues = ("0120", "0450", "0001") if ed_line else ("0120", "0001")
         for line, revenue in enumerate(revenues, start=1):
             plan.add("inpatient", "lines", claim=claim, line=line, revenue=number(revenue))

@@ -18,10 +18,7 @@ def add_risk_cases(ward: Ward) -> None:
         if e.rule == "diagnosis_present"
     ]
     codes = [
-        code
-        for condition in conditions()
-        for code in condition.codes
-        if not any(code in listed for listed in excluded)
+        code for condition in conditions() for code in condition.codes if not any(code in listed for listed in excluded)
     ]
     _look_back(ward, next(code for code in codes if ward.book.factors_of(code, index_day=True)))
     _complications(ward, codes)
@@ -70,9 +67,7 @@ def _complications(ward: Ward, codes: list[str]) -> None:
         return
     code = history_only[0]
     for name, day, value in (("index_day", 0, 0), ("history", -30, 1)):
-        words = (
-            f"a complication-of-care category on day {day} {'sets' if value else 'does not set'} the factor"
-        )
+        words = f"a complication-of-care category on day {day} {'sets' if value else 'does not set'} the factor"
         p = ward.patient(f"complication_{name}", "risk.complication_of_care", words)
         p.surgery()
         p.professional(["99213"], day=day, diagnosis=code)
@@ -118,15 +113,11 @@ def _claims(ward: Ward, code: str) -> None:
     p = start("icd9_diagnosis", "an ICD-9 code does not count")
     p.professional(["99213"], day=-60, diagnosis=ICD9 + "41401", line_diagnosis=MEANINGLESS)
     p.expect(factors=no)
-    p = ward.patient(
-        "denied_claim_diagnosis", "risk.history_days", "a diagnosis of a denied claim does not count"
-    )
+    p = ward.patient("denied_claim_diagnosis", "risk.history_days", "a diagnosis of a denied claim does not count")
     p.surgery()
     p.surgery(["66984"], day=-30, payment="0", indicator="D", diagnosis=code, surgeon=False)
     p.expect(factors=no)
-    p = ward.patient(
-        "equipment_diagnosis", "risk.history_days", "a diagnosis of an equipment claim does not count"
-    )
+    p = ward.patient("equipment_diagnosis", "risk.history_days", "a diagnosis of an equipment claim does not count")
     p.surgery()
     p.surgery(["E0143"], day=-30, claim_type="72", diagnosis=code, surgeon=False, place="12")
     p.expect(factors=no)
@@ -227,9 +218,7 @@ def _same_day(ward: Ward, factor: SameDayCode) -> None:
 def _types(ward: Ward, factor: ProcedureType) -> None:
     names = dict(zip([k for k in factor.types if k != factor.reference], columns_of(factor), strict=True))
     qualifying = [
-        c
-        for c in sorted(ward.book.qualifying(2023).exact)
-        if all(c in ward.book.qualifying(y) for y in YEARS)
+        c for c in sorted(ward.book.qualifying(2023).exact) if all(c in ward.book.qualifying(y) for y in YEARS)
     ]
     for kind in (*factor.types, None):
         code = next((c for c in qualifying if ward.book.type_of(factor, c, 2023) == kind), None)
@@ -253,9 +242,7 @@ def _interaction(ward: Ward, factor: Interaction, codes: list[str]) -> None:
         ("reference_age", "reference age class and the condition", 1956, -40, 0),
         ("without_condition", "oldest age class, the condition after the procedure", 1930, 3, 0),
     ):
-        p = ward.patient(
-            f"{factor.name}_{name}", f"risk.factors[{factor.name}]", words, birth=day_of(born, 1, 5)
-        )
+        p = ward.patient(f"{factor.name}_{name}", f"risk.factors[{factor.name}]", words, birth=day_of(born, 1, 5))
         p.surgery()
         p.professional(["99213"], day=day, diagnosis=code)
         p.expect(outcome=0, factors=dict.fromkeys(columns, 0) | {columns[-1]: last})

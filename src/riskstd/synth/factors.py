@@ -35,15 +35,11 @@ def risk_factors(book: CodeBook, facts: Facts, candidates: pd.DataFrame) -> pd.D
             case YearsOver():
                 columns[names[0]] = age - factor.start_years
             case SameDayCode():
-                columns[names[0]] = same_day_code(book, facts, candidates, factor.table, factor.role).astype(
-                    int
-                )
+                columns[names[0]] = same_day_code(book, facts, candidates, factor.table, factor.role).astype(int)
             case WorkRvu():
                 columns[names[0]] = candidates["work_rvu"].to_numpy()
             case ProcedureCount():
-                columns.update(
-                    _classes(candidates["qualifying_procedures"].to_numpy(), factor.lower_bounds, names)
-                )
+                columns.update(_classes(candidates["qualifying_procedures"].to_numpy(), factor.lower_bounds, names))
             case ProcedureType():
                 kinds = _types(book, factor, candidates)
                 others = [kind for kind in factor.types if kind != factor.reference]

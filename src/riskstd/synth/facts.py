@@ -58,16 +58,10 @@ def facts_of(plan: Plan, people: People) -> Facts:
         }
     ).drop_duplicates()
     by_claim = claim_diagnoses(plan)
-    diagnoses = (
-        numbered(by_claim, ["person", "day", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
-    )
+    diagnoses = numbered(by_claim, ["person", "day", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
     of_visit = plan.frame("visits", "lines").merge(by_claim, on="claim")
-    visit_diagnoses = (
-        numbered(of_visit, ["visit", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
-    )
-    return Facts(
-        people, asc_lines.reset_index(drop=True), diagnoses, plan.frame("visits", "claims"), visit_diagnoses
-    )
+    visit_diagnoses = numbered(of_visit, ["visit", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
+    return Facts(people, asc_lines.reset_index(drop=True), diagnoses, plan.frame("visits", "claims"), visit_diagnoses)
 
 
 def claim_diagnoses(plan: Plan) -> pd.DataFrame:

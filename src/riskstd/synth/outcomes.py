@@ -44,9 +44,7 @@ def draw_outcomes(world: World, schedule: Schedule, health: Health, rng: np.rand
                 _draw_outcomes(world, profile, facts, schedule, rows, health, rng)
 
 
-def linear_predictor(
-    world: World, profile: MeasureProfile, facts: Facts, candidates: pd.DataFrame
-) -> np.ndarray:
+def linear_predictor(world: World, profile: MeasureProfile, facts: Facts, candidates: pd.DataFrame) -> np.ndarray:
     """Return x beta + facility effect of candidates, without the intercept (log odds)."""
     x = risk_factors(world.books[profile.id], facts, candidates)
     beta = np.array([profile.coefficients[column] for column in x.columns])

@@ -60,9 +60,7 @@ def draw_people(
 ) -> People:
     """Draw people whose first and last procedure (or only contact) fall on given days."""
     n = len(first_day)
-    years = np.where(
-        rng.random(n) < 0.025, rng.uniform(45, 65, n), np.minimum(65.1 + rng.gamma(1.9, 4.2, n), 99)
-    )
+    years = np.where(rng.random(n) < 0.025, rng.uniform(45, 65, n), np.minimum(65.1 + rng.gamma(1.9, 4.2, n), 99))
     birth = (first_day - np.floor(years * 365.25)).astype(np.int64)
     sex = np.where(rng.random(n) < 0.46, vocabulary("1"), vocabulary("2")).astype(np.int32)
     has_record = rng.random(n) >= 0.001
@@ -92,9 +90,7 @@ def record_deaths(people: People, death: np.ndarray, vocabulary: Vocabulary) -> 
     people.hmo[after] = vocabulary("0")
 
 
-def _enrolment(
-    birth: np.ndarray, vocabulary: Vocabulary, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _enrolment(birth: np.ndarray, vocabulary: Vocabulary, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     n = len(birth)
     month = np.arange(MONTHS)[None, :]
     buy_in = np.where(rng.random(n) < 0.12, vocabulary("C"), vocabulary("3"))[:, None].repeat(MONTHS, 1)

@@ -204,9 +204,7 @@ class Plan:
         if any(np.size(value) == 0 for value in columns.values()):  # type: ignore[arg-type]
             return
         batch = {
-            name: np.broadcast_to(
-                np.asarray(columns.get(name, default), dtype=_dtype(name, default)), (rows,)
-            )
+            name: np.broadcast_to(np.asarray(columns.get(name, default), dtype=_dtype(name, default)), (rows,))
             for name, default in defaults.items()
         }
         self._batches.setdefault((kind, part), []).append(batch)

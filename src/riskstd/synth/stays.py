@@ -44,9 +44,7 @@ def draw_stays(
     diagnoses = draw_diagnoses(world, health, person, rng, first=codes)
     kind = rng.random(n)
     is_pa4 = ~planned & (kind < 0.25) & acute.any() & ~transfer
-    diagnoses[is_pa4, 0] = (
-        codes[acute][rng.integers(0, max(acute.sum(), 1), is_pa4.sum())] if acute.any() else NONE
-    )
+    diagnoses[is_pa4, 0] = codes[acute][rng.integers(0, max(acute.sum(), 1), is_pa4.sum())] if acute.any() else NONE
     rule = np.where(is_pa4, number("PA4"), number("no_planned_procedure"))
     listed = number.many(PLANNED_PROCEDURES)[rng.integers(0, len(PLANNED_PROCEDURES), n)]
     other = number.many(("", "", *OTHER_PROCEDURES))[rng.integers(0, 2 + len(OTHER_PROCEDURES), n)]

@@ -129,9 +129,7 @@ def synthesize(
     say = progress or (lambda _: None)
     profiles = [measure_profile(name) for name in dict.fromkeys(name.upper() for name in measures)]
     say("Drawing people, procedures and hospital visits")
-    world = simulate(
-        profiles, facilities=facilities, procedures=procedures, seed=np.random.SeedSequence(seed)
-    )
+    world = simulate(profiles, facilities=facilities, procedures=procedures, seed=np.random.SeedSequence(seed))
     cases = add_edge_cases(world) if edge_cases else []
     say("Working out what is true")
     truths = find_truth(world)
@@ -191,9 +189,7 @@ def command(
     return " ".join(parts)
 
 
-def _check(
-    measures: Sequence[str], facilities: int, procedures: int, seed: int, layout: str, file_format: str
-) -> None:
+def _check(measures: Sequence[str], facilities: int, procedures: int, seed: int, layout: str, file_format: str) -> None:
     if layout in LAYOUTS_TO_COME:
         raise OptionError(
             f"synthetic claims in the layout {layout!r} are not available yet", expected=", ".join(LAYOUTS)

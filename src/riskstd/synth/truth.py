@@ -101,9 +101,7 @@ def _procedures(world: World, truth: MeasureTruth, rows: pd.DataFrame) -> pa.Tab
         "index_code": texts(rows["index_code"].to_numpy(), world.plan.vocabulary),
         "work_rvu": pa.array(rows["work_rvu"].to_numpy()),
         "qualifying_procedures": pa.array(rows["qualifying_procedures"].to_numpy(), pa.int32()),
-        "age_years": pa.array(
-            rows["age_years"].to_numpy(), pa.int32(), mask=rows["age_years"].to_numpy() < 0
-        ),
+        "age_years": pa.array(rows["age_years"].to_numpy(), pa.int32(), mask=rows["age_years"].to_numpy() < 0),
         "linear_predictor": pa.array(rows["linear_predictor"].to_numpy()),
         "probability": pa.array(rows["probability"].to_numpy()),
     }

@@ -97,9 +97,7 @@ def _any_month(flag: np.ndarray, person: np.ndarray, first: np.ndarray, last: np
     return outside | (sums[person, high] > sums[person, low])
 
 
-def same_day_code(
-    book: CodeBook, facts: Facts, candidates: pd.DataFrame, table: str, role: str
-) -> np.ndarray:
+def same_day_code(book: CodeBook, facts: Facts, candidates: pd.DataFrame, table: str, role: str) -> np.ndarray:
     """Tell which candidates have a listed code on a facility line of the person and day."""
     lines = facts.asc_lines
     year, code = year_of(lines["day"].to_numpy()), lines["code"].to_numpy()
@@ -114,9 +112,7 @@ def _person_day(frame: pd.DataFrame) -> np.ndarray:
     return frame["person"].to_numpy().astype(np.int64) * 100_000 + frame["day"].to_numpy()
 
 
-def _diagnosis_present(
-    clause: DiagnosisPresent, book: CodeBook, facts: Facts, candidates: pd.DataFrame
-) -> np.ndarray:
+def _diagnosis_present(clause: DiagnosisPresent, book: CodeBook, facts: Facts, candidates: pd.DataFrame) -> np.ndarray:
     listed = book.excluding(clause)
     rows = numbered(candidates, ["person", "day"])
     events = kept(facts.diagnoses, listed[facts.diagnoses["code"].to_numpy()])
@@ -128,9 +124,7 @@ def _diagnosis_present(
     with_diagnosis = kept(facts.visit_diagnoses, listed[facts.visit_diagnoses["code"].to_numpy()])
     visits = kept(facts.visits, np.isin(facts.visits["visit"].to_numpy(), with_diagnosis["visit"].to_numpy()))
     pairs = rows.merge(numbered(visits, ["person", "start"], row="visit_row"), on="person")
-    return hit | marked(
-        len(rows), pairs["row"][(pairs["start"] - pairs["day"]).between(*book.measure.window)]
-    )
+    return hit | marked(len(rows), pairs["row"][(pairs["start"] - pairs["day"]).between(*book.measure.window)])
 
 
 # ---- outcome --------------------------------------------------------------------------------

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from riskstd.tables.schema import Column, Table
 
-_PERSON = Column(
-    "person_key", "key", "dense number of the person; the map to identifiers is kept apart", required=True
-)
+_PERSON = Column("person_key", "key", "dense number of the person; the map to identifiers is kept apart", required=True)
 _CLAIM = Column("claim_id", "text", "claim key of the source", required=True, identifying=True)
 
 PERSON_KEYS = Table(
     "person_keys",
     "map from person_key to the identifier of the source; readable by its owner only",
-    (_PERSON, Column("person_id", "text", "person identifier of the source", required=True, identifying=True)),
+    (
+        _PERSON,
+        Column("person_id", "text", "person identifier of the source", required=True, identifying=True),
+    ),
     ("person_key",),
 )
 
@@ -135,9 +136,7 @@ DIAGNOSES = Table(
             "discharge day of an inpatient claim, last service day of others, last day of the line",
             required=True,
         ),
-        Column(
-            "role", "text", "where the code stood", allowed=("principal", "claim", "line"), required=True
-        ),
+        Column("role", "text", "where the code stood", allowed=("principal", "claim", "line"), required=True),
         Column("position", "integer", "0 principal; slot of the claim; number of the line", required=True),
         Column("code", "text", "ICD code without point", required=True),
         Column("icd_version", "integer", "version of the code system", unit="9 or 10", required=True),
