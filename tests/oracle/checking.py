@@ -32,12 +32,14 @@ def batch_disagreements(measure_id: str, seed: int, sets: int) -> list[str]:
     if not failing:
         return disagreements(merged(batch), measure_id, terms)
     number, found = failing[0]
-    small, found = smallest(batch[number], found, number, measure_id, terms)
-    return [
-        f"{len(failing)} of {sets} sets differ; one of them, made small:",
-        *found,
-        picture(small, measure_id, terms),
-    ]
+    small = small_disagreement(batch[number], found, measure_id, terms, number)
+    return [f"{len(failing)} of {sets} sets differ; one of them, made small:", *small]
+
+
+def small_disagreement(claims: Tables, found: list[str], measure_id: str, terms: Terms, number: int = 0) -> list[str]:
+    """Return the differences of a small set that still differs, and its picture."""
+    small, found = smallest(claims, found, number, measure_id, terms)
+    return [*found, picture(small, measure_id, terms)]
 
 
 def failing_sets(batch: list[Tables], measure_id: str, terms: Terms) -> list[tuple[int, list[str]]]:

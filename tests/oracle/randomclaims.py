@@ -17,6 +17,7 @@ PEOPLE_PER_SET = 10
 ANCHORS = (
     date(2023, 3, 15),
     date(2024, 2, 27),
+    date(2022, 12, 27),
     date(2022, 12, 29),
     date(2023, 6, 23),
     date(2023, 6, 24),
@@ -25,6 +26,7 @@ ANCHORS = (
 OLD_ANCHOR = date(2015, 12, 30)
 NEAR = (0, 1, 3, 6, 7, 8, 9, -1, -2)
 BEFORE = (-30, -1, 0, -2, -200, -364, -365, -366, -367, 1, 3, 7, 8)
+HOSPITALS = ("050001", "050001", "050001", "050002", "051301", "05S001", "05T001", "052001", None, "05")
 ABSENT = (
     (),
     (),
@@ -101,9 +103,9 @@ class _Maker:
         self.add_record()
         self.add_enrollment()
         self.add_facility_lines()
-        self.add_professional_lines()
         self.add_outpatient_lines()
         self.add_inpatient_claims()
+        self.add_professional_lines()
         self.add_diagnoses()
 
     def add_record(self) -> None:
@@ -160,13 +162,17 @@ class _Maker:
 
     def add_professional_lines(self) -> None:
         choose = self.choose
-        for position in range(choose.pick((0, 0, 1, 2))):
+        stays = [row for row in self.tables["inpatient_claims"] if row["person_key"] == self.person]
+        in_stays = [row[name] for row in stays for name in ("admission_date", "discharge_date")]
+        for position in range(choose.pick((0, 1, 2) if stays else (0, 0, 1, 2))):
+            near_stay = bool(stays) and choose.chance(50)
+            day = choose.pick(in_stays) + timedelta(days=choose.pick((0, 1, -1))) if near_stay else self.day(NEAR)
             codes = self.palette.visit_hcpcs if choose.chance(80) else self.palette.facility_codes
             self.add(
                 "professional_lines",
                 claim_id=self.claim("P", choose.whole(1, 2)),
                 line_number=position + 1,
-                line_date=self.day(NEAR),
+                line_date=day,
                 hcpcs=choose.pick(codes),
                 type_of_service="1",
                 specialty="11",
@@ -192,6 +198,7 @@ class _Maker:
         choose = self.choose
         admitted = self.day((1, 0, 3, 5, 6, 7, 8, -1, -3, -40, -365, -366))
         discharged = admitted
+        hospital: str | None = None
         for position in range(choose.pick((0, 0, 1, 2, 3))):
             if position:
                 admitted = choose.pick((discharged, admitted)) + timedelta(days=choose.pick((0, 1, 2, -1, 3)))
@@ -200,6 +207,7 @@ class _Maker:
             code = choose.pick(self.palette.principal_diagnoses) if choose.chance(85) else None
             version = 10 if not choose.chance(8) else choose.pick((9, None))
             claim_id = self.claim("I", position + 1)
+            hospital = hospital if position and choose.chance(35) else choose.pick(HOSPITALS)
             self.add(
                 "inpatient_claims",
                 claim_id=claim_id,
@@ -207,20 +215,7 @@ class _Maker:
                 thru_date=discharged,
                 admission_date=admitted,
                 discharge_date=discharged,
-                provider_ccn=choose.pick(
-                    (
-                        "050001",
-                        "050001",
-                        "050001",
-                        "050002",
-                        "051301",
-                        "05S001",
-                        "05T001",
-                        "052001",
-                        None,
-                        "05",
-                    )
-                ),
+                provider_ccn=hospital,
                 facility_npi=choose.pick((None, self.npi(51), self.npi(52))),
                 bill_type=choose.pick(("111", "111", "111", "117", "411", "211", None)),
                 discharge_status=choose.pick(("01", "02", "30", None)),

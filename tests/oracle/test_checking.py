@@ -64,7 +64,7 @@ def test_an_engine_that_agrees_shows_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_random_claims_reach_every_rule(measure_id: str) -> None:
     seen: Counter[str] = Counter()
     possible: set[str] = set()
-    for seed in range(400):
+    for seed in range(1500):
         choose = SeededChooser(seed)
         terms = random_terms(choose, load_measure(measure_id))
         measure = load_measure(measure_id, options=dict(terms.options))
@@ -87,7 +87,7 @@ def test_random_stays_join_interim_bills_and_transfers() -> None:
     from oracle.people import people_of
 
     hospitals: Counter[int] = Counter()
-    for seed in range(300):
+    for seed in range(600):
         for person in people_of(random_claims(SeededChooser(seed), palette_of("ASC-17"))):
             for stay in stays_of(person):
                 if len(stay.claims) > 1:

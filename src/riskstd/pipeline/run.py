@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskstd.claims import Claims, read_claims
 from riskstd.cohort import Cohort, build_cohort
-from riskstd.errors import InputError, OptionError, TooFewDataError
+from riskstd.errors import FitError, InputError, OptionError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.manifest import describe_claims, describe_definition, versions
 from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
@@ -226,9 +226,10 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, tell: Prog
     modelled, reason = None, ""
     with _timed(timings, "model_and_rates"):
         tell(3, steps, f"{measure.id}: model and rates")
+        # Whatever the model refuses here was built by the stages before it: the data are too few, not wrong.
         try:
             modelled = _model(measure, cohort, visits, risk, settings, tell)
-        except TooFewDataError as error:
+        except (TooFewDataError, FitError) as error:
             reason = f"Too few data for a model: {error.found}; needed: {error.expected}."
     return {
         "cohort": cohort,
