@@ -24,7 +24,6 @@ class Stay:
 
     @property
     def discharge_date(self) -> date:
-        """The running stay's discharge day is the latest so far."""
         return max(last_day(claim) for claim in self.claims)
 
     @property
@@ -40,11 +39,13 @@ def stays_of(person: Person) -> list[Stay]:
     """Join the person's claims in order of admission date, discharge date, claim."""
     in_order = sorted(person.inpatient_claims, key=lambda c: (c["admission_date"], last_day(c), c["claim_id"]))
     stays: list[Stay] = []
+    latest_discharge = date.min
     for claim in in_order:
-        if stays and (is_interim_bill(stays[-1], claim) or is_transfer(stays[-1], claim)):
+        if stays and (is_interim_bill(stays[-1], claim) or is_transfer(stays[-1], claim, latest_discharge)):
             stays[-1].claims.append(claim)
         else:
             stays.append(Stay([claim]))
+        latest_discharge = max(latest_discharge, last_day(claim))
     return stays
 
 
@@ -55,19 +56,19 @@ def is_interim_bill(running: Stay, claim: Row) -> bool:
         return False
     if claim["admission_date"] == before["admission_date"]:
         return True
-    goes_on = first_day(claim) <= last_day_billed(before) + ONE_DAY
+    goes_on = first_day(claim) <= last_day(before) + ONE_DAY
     return before.get("discharge_status") == STILL_A_PATIENT and goes_on
 
 
-def is_transfer(running: Stay, claim: Row) -> bool:
-    """Another hospital, admitted by the last discharge day, or the day after with a sign of a transfer."""
+def is_transfer(running: Stay, claim: Row, latest_discharge: date) -> bool:
+    """Another hospital, admitted by the latest discharge day so far, or the day after with a sign of a transfer."""
     before = running.last_claim
     if hospital_of(before) == hospital_of(claim):
         return False
-    if claim["admission_date"] <= running.discharge_date:
+    if claim["admission_date"] <= latest_discharge:
         return True
     sign = before.get("discharge_status") == TRANSFERRED or claim.get("admission_source") == FROM_ANOTHER_HOSPITAL
-    return claim["admission_date"] == running.discharge_date + ONE_DAY and sign
+    return claim["admission_date"] == latest_discharge + ONE_DAY and sign
 
 
 def hospital_of(claim: Row) -> str | None:

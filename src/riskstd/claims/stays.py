@@ -44,19 +44,18 @@ def join_stays(inpatient_claims: ir.Table) -> ir.Table:
 
 def continues_bill(claims: ir.Table) -> ir.BooleanValue:
     """Interim bill: same hospital, and the same admission or a bill that goes on while still a patient."""
-    goes_on = (claims.status_before == STILL_A_PATIENT) & (
-        claims.from_date <= claims.end_before + ibis.interval(days=1)
-    )
+    first_day = ibis.coalesce(claims.from_date, claims.admission_date)
+    goes_on = (claims.status_before == STILL_A_PATIENT) & (first_day <= claims.end_before + ibis.interval(days=1))
     same_admission = claims.admission_date == claims.admission_before
     return (claims.hospital == claims.hospital_before) & (same_admission | goes_on)
 
 
 def takes_over(claims: ir.Table) -> ir.BooleanValue:
-    """Transfer: another hospital, admitted by the day of discharge, or on the next with a transfer code."""
+    """Transfer: another hospital, admitted by the latest discharge so far, or the next day with a transfer code."""
     coded = (claims.status_before == TRANSFERRED) | (claims.admission_source == FROM_ANOTHER_HOSPITAL)
-    next_day = claims.admission_date == claims.end_before + ibis.interval(days=1)
+    next_day = claims.admission_date == claims.latest_end_before + ibis.interval(days=1)
     return (claims.hospital != claims.hospital_before) & (
-        (claims.admission_date <= claims.end_before) | (next_day & coded.fill_null(False))
+        (claims.admission_date <= claims.latest_end_before) | (next_day & coded.fill_null(False))
     )
 
 
@@ -87,9 +86,11 @@ def _with_hospital_and_end(claims: ir.Table) -> ir.Table:
 def _claim_before(claims: ir.Table) -> ir.Table:
     order = [claims.admission_date, claims.end_date, claims.claim_id]
     within = ibis.window(group_by="person_key", order_by=order)
+    so_far = ibis.window(group_by="person_key", order_by=order, preceding=(None, 1))
     return claims.mutate(
         hospital_before=claims.hospital.lag().over(within),
         admission_before=claims.admission_date.lag().over(within),
         end_before=claims.end_date.lag().over(within),
+        latest_end_before=claims.end_date.max().over(so_far),
         status_before=claims.discharge_status.lag().over(within),
     )

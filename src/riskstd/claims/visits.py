@@ -118,7 +118,6 @@ def _stay_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table
         end=ibis.coalesce(made.discharge_date, made.thru_date, made.admission_date),
         hospital=ibis.coalesce(made.provider_ccn, made.facility_npi),
         usable=made.principal_diagnosis.notnull() & (made.principal_icd_version == 10).fill_null(False),
-        ed_line=_has_revenue_code(made, _ed_revenue_codes(measure)),
     )
     stay = ["person_key", "stay_id"]
     within = ibis.window(group_by=stay)
@@ -138,8 +137,8 @@ def _stay_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table
         claim_id=made.claim_id.max(where=at_first),
         facility_visited=made.hospital.max(where=at_first),
         principal_diagnosis=made.principal_diagnosis.max(where=decides),
-        ed_line=made.ed_line.any(),
     )
+    visits = visits.left_join(_ed_lines_of_stays(claims, measure, people), stay)
     return visits.select(
         person_key=visits.person_key,
         visit_type=ibis.literal("inpatient"),
@@ -150,8 +149,15 @@ def _stay_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table
         stay_id=visits.stay_id,
         facility_visited=visits.facility_visited,
         principal_diagnosis=visits.principal_diagnosis,
-        ed_line=visits.ed_line,
+        ed_line=visits.ed_line.fill_null(False),
     )
+
+
+def _ed_lines_of_stays(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
+    """Tell for each stay whether any of its claims, also of a hospital that makes no visit, has an ED revenue code."""
+    every = claims.inpatient_claims.semi_join(people, "person_key")
+    marked = every.mutate(ed=_has_revenue_code(every, _ed_revenue_codes(measure)))
+    return marked.group_by(["person_key", "stay_id"]).aggregate(ed_line=marked.ed.any())
 
 
 def _ed_revenue_codes(measure: Measure) -> list[str]:

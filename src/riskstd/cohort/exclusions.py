@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from riskstd.claims.visits import find_visits
+from riskstd.codes import CodeSet
 from riskstd.cohort.enrollment import enrolled_months, month_of
 from riskstd.errors import SpecError
+from riskstd.spec import CodeTable
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -159,7 +162,8 @@ def lines_with_listed_code(lines: ir.Table, measure: Measure, table: str, role: 
     """Keep the lines whose HCPCS code is listed under a role in the year of service."""
     listed = measure.table(table)
     found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
-    rows = [row for row in found if row["hcpcs"] in listed.codes(role, year=row["year"])]
+    codes_of = {year: listed.codes(role, year=year) for year in {row["year"] for row in found}}
+    rows = [row for row in found if row["hcpcs"] in codes_of[row["year"]]]
     if not rows:
         return lines.filter(ibis.literal(False))
     rows.sort(key=lambda row: (row["hcpcs"], row["year"]))
@@ -168,19 +172,23 @@ def lines_with_listed_code(lines: ir.Table, measure: Measure, table: str, role: 
 
 
 def _listed_diagnoses(context: Context, clause: c.DiagnosisPresent) -> ir.Table:
+    """Diagnoses of the candidates' people that are listed for the year of their service date."""
     table = context.measure.table(clause.table)
     diagnoses = context.claims.diagnoses.semi_join(context.people, "person_key")
-    found = diagnoses.select("code", "icd_version").distinct().to_pyarrow().to_pylist()
-    sets = {
-        10: table.codes(clause.role, system="ICD-10-CM"),
-        9: table.codes(clause.role, system="ICD-9-CM"),
-    }
-    rows = [row for row in found if row["code"] in sets.get(row["icd_version"], ())]
+    diagnoses = diagnoses.mutate(year=diagnoses.service_date.year().cast("int32"))
+    key = ["code", "icd_version", "year"]
+    found = diagnoses.select(*key).distinct().to_pyarrow().to_pylist()
+    rows = [row for row in found if row["code"] in _listed(table, clause.role, row["icd_version"], row["year"])]
     if not rows:
         return diagnoses.filter(ibis.literal(False))
-    rows.sort(key=lambda row: (row["icd_version"], row["code"]))
-    wanted = ibis.memtable(rows, schema={"code": "string", "icd_version": "int32"})
-    return diagnoses.semi_join(wanted, ["code", "icd_version"]).cache()
+    rows.sort(key=lambda row: tuple(row[name] for name in key))
+    wanted = ibis.memtable(rows, schema={"code": "string", "icd_version": "int32", "year": "int32"})
+    return diagnoses.semi_join(wanted, key).cache()
+
+
+@cache
+def _listed(table: CodeTable, role: str, icd_version: int, year: int) -> CodeSet:
+    return table.codes(role, year=year, system=f"ICD-{icd_version}-CM")
 
 
 def _at_visit_in_window(context: Context, listed: ir.Table, procedures: ir.Table) -> ir.Table:

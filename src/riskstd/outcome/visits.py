@@ -82,7 +82,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     near = _in_window(visits, procedures, measure).cache()
     judged = _with_planned(claims, measure, near)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
-    marked = _mark_counted(judged.cache(), visits, procedures).cache()
+    marked = _mark_counted(claims, judged.cache(), visits, procedures).cache()
     return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked))
 
 
@@ -120,8 +120,8 @@ def _ed_on_planned_stays(visits: ir.Table) -> ir.Table:
     ).select(*visits.columns)
 
 
-def _mark_counted(visits: ir.Table, every_visit: ir.Table, procedures: ir.Table) -> ir.Table:
-    inside = _inside_a_stay(visits, every_visit)
+def _mark_counted(claims: Claims, visits: ir.Table, every_visit: ir.Table, procedures: ir.Table) -> ir.Table:
+    inside = _inside_a_stay(claims, visits, every_visit)
     later = _belonging_to_later(visits, procedures)
     key = ["procedure_id", "visit_type", "route", "claim_id", "start_date"]
     marked = visits.left_join(inside, key)
@@ -137,10 +137,11 @@ def _mark_counted(visits: ir.Table, every_visit: ir.Table, procedures: ir.Table)
     return marked.mutate(counted=marked.not_counted_because.isnull())
 
 
-def _inside_a_stay(visits: ir.Table, every_visit: ir.Table) -> ir.Table:
-    """Visits that only a professional claim shows, on a day of an inpatient stay of the person."""
-    stays = every_visit.filter(every_visit.visit_type == "inpatient")
-    stays = stays.select("person_key", admitted="start_date", discharged="end_date")
+def _inside_a_stay(claims: Claims, visits: ir.Table, every_visit: ir.Table) -> ir.Table:
+    """Visits that only a professional claim shows, on a day of an inpatient stay that is a visit."""
+    made = every_visit.filter(every_visit.visit_type == "inpatient").select("person_key", "stay_id")
+    stays = claims.stays.semi_join(made, ["person_key", "stay_id"])
+    stays = stays.select("person_key", admitted="admission_date", discharged="discharge_date")
     professional = visits.filter(visits.route == "professional")
     joined = professional.inner_join(stays, "person_key")
     joined = joined.filter(joined.start_date.between(joined.admitted, joined.discharged))

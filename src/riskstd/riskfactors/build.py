@@ -132,9 +132,8 @@ def _add_same_day_codes(wide: ir.Table, lines: ir.Table, measure: Measure) -> ir
 def _days_with_code(lines: ir.Table, measure: Measure, factor: SameDayCode) -> ir.Table:
     listed = measure.table(factor.table)
     found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
-    rows = sorted(
-        (row["hcpcs"], row["year"]) for row in found if row["hcpcs"] in listed.codes(factor.role, year=row["year"])
-    )
+    codes_of = {year: listed.codes(factor.role, year=year) for year in {row["year"] for row in found}}
+    rows = sorted((row["hcpcs"], row["year"]) for row in found if row["hcpcs"] in codes_of[row["year"]])
     wanted = ibis.memtable(
         pa.table(
             {
@@ -165,7 +164,7 @@ def _columns(wide: ir.Table, factor: Factor, measure: Measure) -> dict[str, ir.V
         case ProcedureCount():
             return _bands(wide.qualifying_procedures, factor)
         case ProcedureType():
-            return _types(wide.index_code, factor, measure)
+            return _types(wide, factor, measure)
         case _:
             return {}
 
@@ -179,13 +178,18 @@ def _bands(value: ir.IntegerValue, factor: AgeBands | ProcedureCount) -> dict[st
     }
 
 
-def _types(code: ir.StringValue, factor: ProcedureType, measure: Measure) -> dict[str, ir.Value]:
+def _types(wide: ir.Table, factor: ProcedureType, measure: Measure) -> dict[str, ir.Value]:
     table = measure.table(factor.table)
     kinds = [kind for kind in factor.types if kind != factor.reference]
+    found = [code for code in wide.select("index_code").distinct().to_pyarrow()["index_code"].to_pylist() if code]
     return {
-        f"{factor.name}_{kind}": code.isin(sorted(table.codes(kind).exact)).fill_null(False).cast("int32")
+        f"{factor.name}_{kind}": _is_one_of(wide.index_code, table.codes(kind).select(found)).cast("int32")
         for kind in kinds
     }
+
+
+def _is_one_of(code: ir.StringValue, codes: list[str]) -> ir.BooleanValue:
+    return code.isin(codes).fill_null(False) if codes else ibis.literal(False)
 
 
 def _interactions(wide: ir.Table, measure: Measure) -> dict[str, ir.Value]:

@@ -11,6 +11,8 @@ Origin = Literal["cms_public", "reconstructed", "assumed", "user_import"]
 Grade = Literal["A", "A-", "B", "C"]
 VisitType = Literal["ed", "observation", "inpatient"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+BillType = Annotated[str, Field(pattern=r"^[0-9]{2}$", description="first two characters of the type of bill")]
+WholeCode = Annotated[str, Field(pattern=r"^[A-Z0-9]+(\.\.[A-Z0-9]+)?$", description="a code or a range, no prefix")]
 
 
 class Closed(BaseModel):
@@ -181,8 +183,8 @@ class VisitCodes(Clause):
     type: Literal["ed", "observation"]
     claims: Literal["outpatient", "professional"]
     code_system: Literal["revenue", "hcpcs"]
-    codes: tuple[str, ...] = Field(min_length=1)
-    bill_types: tuple[str, ...] = ()
+    codes: tuple[WholeCode, ...] = Field(min_length=1)
+    bill_types: tuple[BillType, ...] = ()
     valid_to: date | None = None
 
 
@@ -190,7 +192,7 @@ class InpatientVisit(Clause):
     """Which inpatient claims make a stay a hospital visit."""
 
     rule: Literal["acute_or_critical_access"]
-    bill_types: tuple[str, ...]
+    bill_types: tuple[BillType, ...]
     ccn_third: tuple[str, ...]
     ccn_third_fourth: tuple[str, ...]
 
@@ -199,7 +201,7 @@ class EdOnPlannedStay(Clause):
     """Whether an ED line on a planned stay counts as an ED visit."""
 
     rule: Literal["ed_on_planned_stay"]
-    revenue_codes: tuple[str, ...] = Field(min_length=1)
+    revenue_codes: tuple[WholeCode, ...] = Field(min_length=1)
 
 
 class Attribution(Clause):

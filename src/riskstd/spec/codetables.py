@@ -76,10 +76,7 @@ class CodeTable:
 
     def category_map(self) -> CodeMap:
         """Return the table as a map from codes to categories."""
-        patterns: dict[str, list[str]] = {}
-        for row in self.rows:
-            patterns.setdefault(row["category"], []).extend(row["codes"].split())
-        return CodeMap.of(patterns)
+        return _category_map(self)
 
     def planned_part(self, part: str, kind: str) -> CodeSet:
         """Return one list of the planned admission algorithm, for example `PA3`, `procedure_category`."""
@@ -175,6 +172,14 @@ def refuse_model(table: str, position: int, model: str) -> None:
         expected="V22 (V21 shares its numbers)",
         hint="never fill V22 categories by number from V23, V24 or V28: they mean other conditions there",
     )
+
+
+@cache
+def _category_map(table: CodeTable) -> CodeMap:
+    patterns: dict[str, list[str]] = {}
+    for row in table.rows:
+        patterns.setdefault(row["category"], []).extend(row["codes"].split())
+    return CodeMap.of(patterns)
 
 
 @cache
