@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUT ?= demo
 
-.PHONY: help demo test test-slow check format lock bench clean
+.PHONY: help demo test test-slow check format lock clean
 
 help:
 	@echo "make demo       synthetic claims, four measures, reports (in $(DEMO_OUT)/)"
@@ -14,7 +14,6 @@ help:
 	@echo "make check      ruff, pyright, import rules, definitions"
 	@echo "make format     format the code"
 	@echo "make lock       renew requirements.lock from pyproject.toml (needs uv)"
-	@echo "make bench      benchmarks, as ratios against a peer in one run"
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || (echo "Python 3.11 or later is needed; set PYTHON=" >&2; exit 1)
@@ -45,9 +44,6 @@ format: $(READY)
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml -o requirements.lock --no-header
-
-bench: $(READY)
-	$(BIN)/python bench/run_bench.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

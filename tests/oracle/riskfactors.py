@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from oracle.candidates import Candidate, asc_lines_of_day
 from oracle.codes import any_takes, categories_of, listed
@@ -16,7 +17,7 @@ Columns = dict[str, float | int | None]
 def risk_factors(procedure: Candidate, person: Person, measure: Measure, absent: Collection[str]) -> Columns:
     """Return every column of the risk-factor table for one procedure."""
     history = codes_of_days(procedure, person, measure, 1, measure.definition.risk.history_days)
-    index_day = codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
+    index_day = codes_of_index_day(procedure, person, measure)
     row: Columns = {}
     columns_of: dict[str, list[str]] = {}
     for factor in measure.factors:
@@ -64,10 +65,16 @@ def codes_of_days(
     return codes
 
 
+def codes_of_index_day(procedure: Candidate, person: Person, measure: Measure) -> set[str]:
+    """Return the ICD-10 diagnoses of the procedure date, of the kinds of claims that the definition names."""
+    named = [row for row in person.diagnoses if row["setting"] in measure.index_day_settings]
+    return codes_of_days(procedure, replace(person, diagnoses=named), measure, 0, 0)
+
+
 def unmapped_codes(procedure: Candidate, person: Person, measure: Measure) -> set[str]:
     """Return the diagnoses of a procedure that no condition-category map holds."""
     history = codes_of_days(procedure, person, measure, 1, measure.definition.risk.history_days)
-    index_day = codes_of_days(procedure, person, measure, 0, 0) if measure.definition.risk.index_day else set()
+    index_day = codes_of_index_day(procedure, person, measure)
     return {code for code in history | index_day if not condition_categories(code, measure)}
 
 

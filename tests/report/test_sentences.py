@@ -32,12 +32,12 @@ RATIO = load_measure("ASC-19")
         (
             CategoryCounts(0, 0, 0, 1, 0),
             "No facility has the 30 cases that a score needs.",
-            "1 facility has fewer than 30 cases and is not scored.",
+            "1 facility has fewer than 30 cases and gets no category.",
         ),
         (
             CategoryCounts(1, 0, 0, 2, 0),
             "The one scored facility is better than the national rate.",
-            "2 facilities have fewer than 30 cases and are not scored.",
+            "2 facilities have fewer than 30 cases and get no category.",
         ),
         (
             CategoryCounts(0, 0, 1, 0, 0),
@@ -47,7 +47,7 @@ RATIO = load_measure("ASC-19")
         (
             CategoryCounts(1, 1998, 1, 312, 0),
             ("Of 2,000 scored facilities, 1 is better than the national rate, 1 is worse and 1,998 are no different."),
-            "312 facilities have fewer than 30 cases and are not scored.",
+            "312 facilities have fewer than 30 cases and get no category.",
         ),
         (
             CategoryCounts(0, 2, 0, 0, 0),

@@ -152,6 +152,7 @@ DEFAULTS = {
     "count_ed_on_planned_inpatient": "off",
     "discontinued_procedures": "keep",
     "missing_principal": "unplanned",
+    "index_day_diagnoses": "any_claim",
     "blank_hmo": "fee_for_service",
     "complication_of_care": "hwr_56",
     "rebuilt_categories": "use",

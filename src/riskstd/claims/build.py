@@ -56,7 +56,7 @@ def build_enrollment(con: duckdb.DuckDBPyConnection) -> None:
     spans = """
         SELECT person_id, unnest(range(year(s) * 12 + month(s) - 1, year(e) * 12 + month(e))) AS month, '3', '0'
         FROM (SELECT person_id, as_date(span_start) AS s, as_date(span_end) AS e
-              FROM raw_span WHERE lower(payer) LIKE 'medicare%') WHERE s <= e"""
+              FROM raw_span WHERE lower(payer) = 'medicare') WHERE s <= e"""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE enrollment AS
         SELECT person_key, CAST(month AS INTEGER) AS month, max(buy_in) AS buy_in, max(hmo) AS hmo

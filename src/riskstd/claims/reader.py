@@ -14,41 +14,17 @@ import duckdb
 import ibis
 
 from riskstd.claims import build
+from riskstd.claims.absence import absence_statements, absent_columns
 from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import count_reading
 from riskstd.claims.files import Delivery, find_delivery
-from riskstd.claims.staging import ROLE_COLUMNS, columns_present, create_macros, stage_role
+from riskstd.claims.staging import ROLE_COLUMNS, create_macros, stage_role
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
 Progress = Callable[[int, int, str], None]
-
-# Claims columns and the canonical columns, any of which fills them.
-_FILLED_BY = {
-    "professional_lines": {
-        "type_of_service": ("professional_line", ("type_of_service",)),
-        "specialty": ("professional_line", ("specialty",)),
-        "place_of_service": ("professional_line", ("place_of_service",)),
-        "billing_npi": ("professional_header", ("billing_npi",)),
-        "organization_npi": ("professional_line", ("organization_npi",)),
-        "performing_npi": ("professional_line", ("performing_npi",)),
-    },
-    "outpatient_lines": {
-        "bill_type": ("outpatient_header", ("bill_type", "facility_type")),
-        "provider_ccn": ("outpatient_header", ("provider_ccn",)),
-        "facility_npi": ("outpatient_header", ("facility_npi",)),
-    },
-    "inpatient_claims": {
-        "bill_type": ("inpatient_header", ("bill_type", "facility_type")),
-        "provider_ccn": ("inpatient_header", ("provider_ccn",)),
-        "facility_npi": ("inpatient_header", ("facility_npi",)),
-        "admission_date": ("inpatient_header", ("admission_date",)),
-        "discharge_status": ("inpatient_header", ("discharge_status",)),
-        "admission_source": ("inpatient_header", ("admission_source",)),
-    },
-}
 
 
 def read_claims(
@@ -176,8 +152,8 @@ def _read(
     progress(steps, steps, "claims tables written")
     return {
         "layout": delivery.layout.name,
-        "absent": sorted(_absent_columns(delivery)),
-        "statements": list(delivery.layout.statements),
+        "absent": sorted(absent_columns(delivery)),
+        "statements": [*delivery.layout.statements, *absence_statements(delivery)],
         "counts": counts,
     }
 
@@ -206,12 +182,3 @@ def _write_keys(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     _write_sorted(con, PERSON_KEYS, path)
     path.chmod(0o600)
     folder.chmod(0o700)
-
-
-def _absent_columns(delivery: Delivery) -> set[str]:
-    absent = set()
-    for table, columns in _FILLED_BY.items():
-        for column, (role, canonical) in columns.items():
-            if not any(columns_present(delivery, role, name) for name in canonical):  # type: ignore[arg-type]
-                absent.add(f"{table}.{column}")
-    return absent

@@ -150,6 +150,13 @@ def columns_present(delivery: Delivery, role: Role, canonical: str) -> bool:
     return any(layout.source_column(canonical, list(file.header)) for file in files)
 
 
+def files_without(delivery: Delivery, role: Role, canonical: str) -> list[str]:
+    """Return the names of the files of a role that lack a column."""
+    layout = delivery.layout
+    files = delivery.of_kind(kind for kind, about in layout.files.items() if role in about.provides)
+    return [file.name for file in files if layout.source_column(canonical, list(file.header)) is None]
+
+
 def scan(file: SourceFile) -> str:
     """Return the SQL that reads a file as text, by column name."""
     path = str(file.path).replace("'", "''")

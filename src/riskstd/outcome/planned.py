@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from riskstd.spec import Measure
 
 _PROCEDURE_FLAGS = {"code": "string", "pa1": "boolean", "pa3": "boolean"}
+_PRINCIPAL = "principal_diagnosis"
 _DIAGNOSIS_FLAGS = {"principal_diagnosis": "string", "pa2": "boolean", "pa4": "boolean"}
 
 
@@ -50,6 +51,26 @@ def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table
     )
 
 
+def newer_code_notes(claims: Claims, measure: Measure, stays: ir.Table) -> tuple[str, ...]:
+    """Count the codes of some stays that are newer than the maps into categories, as sentences."""
+    name = measure.definition.planned_admission.newer_codes
+    if name is None:
+        return ()
+    newer = measure.table(name)
+    keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
+    done = _procedures_of(claims, keys)
+    diagnoses = newer.codes("diagnosis").select(_distinct(keys.filter(keys.principal_diagnosis.notnull()), _PRINCIPAL))
+    procedures = newer.codes("procedure").select(_distinct(done, "code"))
+    if not diagnoses and not procedures:
+        return ()
+    note = (
+        f"{len(procedures)} procedure code(s) and {len(diagnoses)} principal diagnosis code(s) of admissions in the "
+        "window are newer than the map into categories of the planned admission algorithm; they take the category of "
+        "the codes around them, or none."
+    )
+    return (note,)
+
+
 def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]:
     missing = stays.principal_diagnosis.isnull()
     pa1, pa2 = stays.pa1.fill_null(False), stays.pa2.fill_null(False)
@@ -70,14 +91,19 @@ def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]
 
 def _procedure_flags(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
     """Tell for each stay whether any procedure of any of its claims is in PA1 or PA3."""
+    done = _procedures_of(claims, stays).cache()
+    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")), schema=_PROCEDURE_FLAGS)
+    joined = done.inner_join(flags, "code")
+    return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
+
+
+def _procedures_of(claims: Claims, stays: ir.Table) -> ir.Table:
+    """Distinct procedure codes of every claim of some stays."""
     of_stays = claims.inpatient_claims.semi_join(stays, ["person_key", "stay_id"])
     done = of_stays.select("person_key", "stay_id", "claim_id").inner_join(
         claims.procedures.select("person_key", "claim_id", "code"), ["person_key", "claim_id"]
     )
-    done = done.select("person_key", "stay_id", "code").distinct().cache()
-    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")), schema=_PROCEDURE_FLAGS)
-    joined = done.inner_join(flags, "code")
-    return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
+    return done.select("person_key", "stay_id", "code").distinct()
 
 
 def _diagnosis_flags(measure: Measure, stays: ir.Table) -> ir.Table:

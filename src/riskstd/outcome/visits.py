@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import ibis
 
 from riskstd.claims.visits import find_visits
-from riskstd.outcome.planned import planned_stays
+from riskstd.outcome.planned import newer_code_notes, planned_stays
 from riskstd.tables import HOSPITAL_VISITS, to_frame
 
 if TYPE_CHECKING:
@@ -39,10 +39,13 @@ class Visits:
         `riskstd.tables.HOSPITAL_VISITS`, unordered.
     outcome_table : ibis table
         `riskstd.tables.OUTCOMES`, unordered.
+    notes : tuple of str
+        What a reader of the results should know.
     """
 
     table: ir.Table = field(repr=False)
     outcome_table: ir.Table = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def visits(self) -> pd.DataFrame:
@@ -83,7 +86,9 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     judged = _with_planned(claims, measure, near)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
     marked = _mark_counted(claims, judged.cache(), visits, procedures).cache()
-    return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked))
+    stays = near.filter(near.stay_id.notnull())
+    notes = newer_code_notes(claims, measure, stays)
+    return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked), notes)
 
 
 def _in_window(visits: ir.Table, procedures: ir.Table, measure: Measure) -> ir.Table:

@@ -288,7 +288,7 @@ def _write(
         frame = modelled.rates.to_frame()
         write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
         write_csv(frame, folder / "facility_rates.csv")
-    notes = [*claims_notes(claims), *cohort.notes]
+    notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
     content = report_input(measure, claims, settings, results, model, notes)
     results["content"] = content

@@ -113,7 +113,7 @@ def _too_few_sentence(n: int, minimum: int) -> str:
         return f"Every facility has at least {minimum} cases."
     have = "has" if n == 1 else "have"
     text = counted(n, "facility", "facilities")
-    return f"{text} {have} fewer than {minimum} cases and {'is' if n == 1 else 'are'} not scored."
+    return f"{text} {have} fewer than {minimum} cases and {'gets' if n == 1 else 'get'} no category."
 
 
 def _some(n: int) -> str:

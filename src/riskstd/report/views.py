@@ -213,7 +213,7 @@ def model_facts(content: ReportInput) -> list[Fact]:
         facts.append(
             Fact(
                 "At the boundary",
-                "tau is 0: the data show no difference between facilities; every ratio is 1",
+                "tau is 0: no difference between facilities could be estimated; every ratio is 1",
             )
         )
     return facts

@@ -61,14 +61,16 @@ def relevant_diagnoses(claims: Claims, measure: Measure, procedures: ir.Table) -
     diagnoses = claims.diagnoses.filter(
         claims.diagnoses.icd_version == 10, claims.diagnoses.setting.isin(risk.settings)
     )
-    days = diagnoses.select("person_key", "code", "service_date").distinct()
+    days = diagnoses.select("person_key", "code", "service_date", "setting").distinct()
     joined = procedures.select("procedure_id", "person_key", "procedure_date").inner_join(days, "person_key")
     before = joined.procedure_date.delta(joined.service_date, unit="day")
     near = joined.mutate(days_before=before).filter(before.between(0, risk.history_days))
-    grouped = near.group_by(["procedure_id", "code"]).aggregate(
-        in_history=(near.days_before > 0).any(), on_index_day=(near.days_before == 0).any()
+    on_day = (near.days_before == 0) & near.setting.isin(sorted(measure.index_day_settings))
+    near = near.mutate(on_day=on_day if measure.index_day_settings else ibis.literal(False))
+    near = near.filter((near.days_before > 0) | near.on_day)
+    return near.group_by(["procedure_id", "code"]).aggregate(
+        in_history=(near.days_before > 0).any(), on_index_day=near.on_day.any()
     )
-    return grouped.filter(grouped.in_history | risk.index_day)
 
 
 def factor_hits(codes: list[str], measure: Measure, maps: ConditionMaps) -> pa.Table:

@@ -235,6 +235,7 @@ class PlannedAdmission(Clause):
     table: Name
     diagnosis_categories: Name
     procedure_categories: Name
+    newer_codes: Name | None = None
     missing_principal: Clause
 
 
@@ -343,11 +344,17 @@ class ComplicationOfCare(Clause):
     categories: tuple[int, ...]
 
 
+class IndexDayClaims(Clause):
+    """Kinds of claims whose diagnoses of the procedure day count."""
+
+    settings: tuple[Literal["inpatient", "outpatient", "professional"], ...] = Field(min_length=1)
+
+
 class RiskFactors(Clause):
     """Where conditions come from, and the variables of the model."""
 
     history_days: int = Field(ge=0, le=3650)
-    index_day: bool
+    index_day_claims: tuple[IndexDayClaims, ...] = ()
     settings: tuple[Literal["inpatient", "outpatient", "professional"], ...] = Field(min_length=1)
     numbering: Literal["V22"]
     condition_maps: tuple[ConditionMap, ...] = ()

@@ -35,6 +35,7 @@ from riskstd.spec.codetables import CodeTable, load_code_table
 
 ClauseType = TypeVar("ClauseType", bound=Clause)
 
+TABLE_KEYS = ("table", "work_rvu_table", "diagnosis_categories", "procedure_categories", "newer_codes")
 TRUSTED_ORIGINS = frozenset({"cms_public", "user_import"})
 
 
@@ -137,6 +138,12 @@ class Measure:
         return self.active(self.definition.risk.condition_maps)
 
     @property
+    def index_day_settings(self) -> frozenset[str]:
+        """Kinds of claims whose diagnoses of the procedure day count."""
+        clauses = self.active(self.definition.risk.index_day_claims)
+        return frozenset(setting for clause in clauses for setting in clause.settings)
+
+    @property
     def complication_categories(self) -> frozenset[int]:
         """Condition categories that count only from history."""
         clauses = self.active(self.definition.risk.complication_of_care)
@@ -221,7 +228,7 @@ def columns_of(factor: Factor) -> list[str]:
 
 
 def _names_a_table(key: str) -> bool:
-    return key in {"table", "work_rvu_table", "diagnosis_categories", "procedure_categories"}
+    return key in TABLE_KEYS
 
 
 def _walk(part: object, path: str, measure: Measure | None = None) -> Iterator[tuple[str, Clause]]:

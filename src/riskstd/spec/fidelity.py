@@ -52,7 +52,9 @@ def fidelity_of(measure: Measure) -> Fidelity:
     'partly reconstructed, not a CMS result'
     """
     clauses: dict[str, int] = {}
-    for _, clause in measure.active_clauses():
+    for path, clause in measure.active_clauses():
+        if path.startswith("options."):
+            continue
         origins = {clause.origin}
         if isinstance(clause, FactorBase) and clause.values_origin is not None:
             origins = {clause.values_origin}

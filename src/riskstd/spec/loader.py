@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from riskstd.errors import SpecError
 from riskstd.spec.clauses import Interaction
-from riskstd.spec.codetables import DATA
-from riskstd.spec.definition import Definition, Measure
+from riskstd.spec.codetables import DATA, load_code_table
+from riskstd.spec.definition import TABLE_KEYS, Definition, Measure
 
 _PROGRAM = "ascqr"
 _FIRST_WORD = re.compile(r"^[a-z][a-z0-9_]*")
@@ -161,11 +161,9 @@ def _factor_problems(definition: Definition) -> list[str]:
 
 
 def _table_problems(definition: Definition) -> list[str]:
-    from riskstd.spec.codetables import load_code_table
-
     problems = []
     for path, clause in definition.clauses():
-        for key in ("table", "work_rvu_table", "diagnosis_categories", "procedure_categories"):
+        for key in TABLE_KEYS:
             name = getattr(clause, key, None)
             if name is None:
                 continue

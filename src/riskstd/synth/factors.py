@@ -74,7 +74,7 @@ def _condition_columns(book: CodeBook, facts: Facts, candidates: pd.DataFrame) -
     before = pairs["day"].to_numpy() - pairs["day_event"].to_numpy()
     row, code = pairs["row"].to_numpy(), pairs["code"].to_numpy()
     past = (before >= 1) & (before <= book.measure.definition.risk.history_days)
-    today = (before == 0) & book.measure.definition.risk.index_day
+    today = (before == 0) & bool(book.measure.index_day_settings)
     columns = {}
     for position, factor in enumerate(book.condition_factors):
         hit = (past & history[code, position]) | (today & index_day[code, position])
