@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from riskstd import __version__
 from riskstd.errors import OptionError, RiskstdError
 
 app = typer.Typer(
@@ -32,6 +34,7 @@ _stdout = Console()
 _log = logging.getLogger("riskstd")
 
 EXIT_TOO_FEW = 3
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 LayoutOption = Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of every random draw.")]
@@ -44,17 +47,24 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what
 BadRowsOption = Annotated[str, typer.Option(help="Dates that cannot be read: error or set-aside.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"riskstd {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _main(debug: Annotated[bool, typer.Option("--debug", help="Log steps and counts.")] = False) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(asctime)s %(name)s %(levelname)s %(message)s",
-    )
-    # Logs of other libraries may hold values of cells.
-    for name in logging.root.manager.loggerDict:
-        if not name.startswith("riskstd"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+def _main(
+    debug: Annotated[bool, typer.Option("--debug", help="Log steps and counts.")] = False,
+    version: Annotated[  # noqa: ARG001 - acts through its callback
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    # Only our own log is shown: those of other libraries may hold values of cells.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 @app.command()
@@ -190,7 +200,7 @@ def run(
             profile=profile,
         )
     _show_runs(runs)
-    if any(one.modelled is None for one in runs):
+    if any(_has_no_rates(out / name.lower()) for name in measures):
         raise typer.Exit(EXIT_TOO_FEW)
 
 
@@ -251,10 +261,18 @@ def trace(
     if found.outcome is not None:
         _stdout.print(f"Outcome: {found.outcome}")
     _print_records("Claim lines of the procedure", found.lines)
-    _print_records("Exclusion rules in order", found.exclusions)
+    rules = [
+        {"rule": a["rule"], "excludes": "yes" if a["excludes"] else "no", "source": a["source"]}
+        for a in found.exclusions
+    ]
+    _print_records("Exclusion rules in order", rules)
     _print_records("Hospital visits in the window", found.visits)
     for factor in found.factors:
-        _print_records(f"Risk factor {factor['factor']} = {factor['value']:g}", factor["diagnoses"])
+        title = f"Risk factor {factor['factor']} = {factor['value']:g}"
+        if factor["diagnoses"]:
+            _print_records(title, factor["diagnoses"])
+        else:
+            _stdout.print(title)
 
 
 @spec_app.command("list")
@@ -300,12 +318,20 @@ def spec_check(
 
 def main() -> None:
     """Run the command line; errors become messages and exit codes."""
+    # A stop from outside unwinds like an error, so that nothing half-written stays.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
         app()
+    except KeyboardInterrupt:
+        _stderr.print("interrupted: nothing half-written was left", markup=False)
+        sys.exit(EXIT_INTERRUPTED)
     except RiskstdError as error:
         _stderr.print(f"error: {error}", style="bold", markup=False, highlight=False)
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(error, RuntimeError) and "interrupt" in str(error).lower():
+            _stderr.print("interrupted: nothing half-written was left", markup=False)
+            sys.exit(EXIT_INTERRUPTED)
         # The message of an unforeseen error may hold a value of the data: only its place is shown.
         frames = traceback.extract_tb(error.__traceback__)
         _stderr.print(f"unforeseen error: {type(error).__name__}", style="bold", markup=False)
@@ -329,6 +355,10 @@ def _progress() -> Iterator[Any]:
             bar.update(task, completed=done, total=total, description=what)
 
         yield tell
+
+
+def _has_no_rates(folder: Path) -> bool:
+    return json.loads((folder / "manifest.json").read_text("utf-8"))["status"] != "rates"
 
 
 def _show_runs(runs: list[Any]) -> None:

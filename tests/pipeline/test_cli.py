@@ -9,7 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-SETTINGS = ["--bootstrap", "10", "--seed", "3"]
+SETTINGS = ["--bootstrap", "20", "--seed", "3"]
 
 
 def riskstd(*words: object) -> subprocess.CompletedProcess[str]:
@@ -114,7 +114,7 @@ def test_fit_on_a_table(runs, tmp_path):
     table = factors.merge(cases[["procedure_id", "facility_id"]]).merge(outcomes)
     table.to_csv(tmp_path / "cases.csv", index=False)
     words = ["--outcome", "outcome", "--facility", "facility_id", "--factors", "age_years_over_65,work_rvu"]
-    done = riskstd("fit", tmp_path / "cases.csv", *words, "--out", tmp_path / "fit", "--bootstrap", 10)
+    done = riskstd("fit", tmp_path / "cases.csv", *words, "--out", tmp_path / "fit", "--bootstrap", 20)
     assert done.returncode == 0, done.stderr
     model = json.loads((tmp_path / "fit" / "model.json").read_text())
     assert [c["factor"] for c in model["coefficients"]] == ["age_years_over_65", "work_rvu"]
@@ -145,7 +145,7 @@ def test_spec_check_names_file_and_key(tmp_path):
 def test_unforeseen_errors_show_places_and_no_values(monkeypatch, capsys):
     import riskstd.cli as cli
 
-    def burst() -> None:
+    def burst(**_: object) -> None:
         raise ValueError("SECRET-VALUE")
 
     monkeypatch.setattr(cli, "app", burst)

@@ -50,7 +50,7 @@ def test_the_scan_finds_what_it_looks_for(secrets):
 
 def test_messages_logs_manifests_and_reports_hold_no_identifier(delivery, tmp_path, secrets):
     out = tmp_path / "runs"
-    words = ["run", "ASC-12", "ASC-18", "--claims", delivery / "claims", "--out", out, "--bootstrap", "5"]
+    words = ["run", "ASC-12", "ASC-18", "--claims", delivery / "claims", "--out", out, "--bootstrap", "20"]
     command = [sys.executable, "-m", "riskstd.cli", "--debug", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

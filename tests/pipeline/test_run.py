@@ -122,7 +122,7 @@ def test_too_few_data_still_writes_the_cohort_and_says_why(claims, tmp_path):
 
 def test_options_change_the_run_and_are_recorded(claims, tmp_path):
     run = riskstd.run_measure(
-        "ASC-19", claims=claims, out=tmp_path, n_bootstrap=5, options={"scale": "percent"}, interval="plug-in"
+        "ASC-19", claims=claims, out=tmp_path, n_bootstrap=20, options={"scale": "percent"}, interval="plug-in"
     )
     assert json.loads((run.folder / "manifest.json").read_text())["definition"]["options"]["scale"] == "percent"
     assert run.rates["rate"].mean() > 1.2 * run.rates["ratio"].mean()

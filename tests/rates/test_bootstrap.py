@@ -104,8 +104,8 @@ def test_facilities_are_drawn_in_63_percent_of_the_replicates(fit):
 
 def test_progress_counts_every_replicate(fit):
     calls = []
-    standardize(fit, n_bootstrap=5, seed=1, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(k, 5) for k in range(1, 6)]
+    standardize(fit, n_bootstrap=20, seed=1, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(k, 20) for k in range(1, 21)]
 
 
 def test_rare_factor_is_held_and_counted(rows):

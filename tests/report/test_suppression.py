@@ -210,12 +210,17 @@ def test_sums_over_facilities_give_no_facility_away(make_report, make_rates):
     assert left > int(alone["observed"].iloc[0])
 
 
+def test_the_sum_of_the_hidden_values_is_not_small_either():
+    values = np.array([3, 4, 90])
+    assert protect_sum(values, values < 11, np.ones(3), np.full(3, 10.0)).all()
+
+
 def test_one_column_with_a_sum_hides_until_no_value_is_single():
     values = np.array([30, 1, 1, 45])
     small = values < 11
     hidden = protect_sum(values, small, np.ones(4), np.full(4, 10.0))
     assert hidden.tolist() == [True, True, True, False]
-    assert protect_sum(np.array([3, 4, 90]), np.array([True, True, False]), np.ones(3), np.full(3, 10.0)).sum() == 2
+    assert protect_sum(np.array([7, 8, 90]), np.array([True, True, False]), np.ones(3), np.full(3, 10.0)).sum() == 2
 
 
 def test_shares_of_rare_risk_factors_are_hidden(make_report, make_model, outline):

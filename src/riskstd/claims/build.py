@@ -32,7 +32,7 @@ def build_people(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE people AS
         WITH records AS (
-          SELECT person_id, TRY_CAST(year AS INTEGER) AS year, as_date(birth_date) AS birth, as_date(death_date) AS death, sex
+          SELECT person_id, as_year(year) AS year, as_date(birth_date) AS birth, as_date(death_date) AS death, sex
           FROM raw_beneficiary
           UNION ALL
           SELECT person_id, year(as_date(span_end)), as_date(birth_date), as_date(death_date), sex FROM raw_span
@@ -49,13 +49,14 @@ def build_people(con: duckdb.DuckDBPyConnection) -> None:
 def build_enrollment(con: duckdb.DuckDBPyConnection) -> None:
     """One row per person and month, from monthly flags or from spans."""
     months = " UNION ALL ".join(
-        f"SELECT person_id, TRY_CAST(year AS INTEGER) * 12 + {n - 1} AS month, "
+        f"SELECT person_id, as_year(year) * 12 + {n - 1} AS month, "
         f"upper(buy_in_{n}) AS buy_in, coalesce(upper(hmo_{n}), '') AS hmo FROM raw_beneficiary"
         for n in range(1, 13)
     )
     spans = """
         SELECT person_id, unnest(range(year(s) * 12 + month(s) - 1, year(e) * 12 + month(e))) AS month, '3', '0'
-        FROM (SELECT person_id, as_date(span_start) AS s, as_date(span_end) AS e
+        FROM (SELECT person_id, as_date(span_start) AS s,
+                coalesce(as_date(span_end), (SELECT max(as_date(span_end)) FROM raw_span)) AS e
               FROM raw_span WHERE lower(payer) = 'medicare') WHERE s <= e"""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE enrollment AS
@@ -99,7 +100,7 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     """Lines of a setting joined to their claims, with the reason to set each aside if there is one."""
     columns = ROLE_COLUMNS[f"{setting}_line"]  # type: ignore[index]
     every = ", ".join(f"line.{name}" for name in columns)
-    denied = f"WHEN processing NOT IN {_PAID} THEN 'denied_line'" if setting == "professional" else ""
+    denied = f"WHEN upper(processing) NOT IN {_PAID} THEN 'denied_line'" if setting == "professional" else ""
     day = {
         "professional": "coalesce(as_date(line.first_date), as_date(line.last_date), from_day)",
         "outpatient": "coalesce(as_date(line.line_date), from_day, thru_day)",
@@ -135,7 +136,7 @@ def build_outpatient_lines(con: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE outpatient_lines AS
         SELECT l.person_key, l.claim_id, {_line_number("l")} AS line_number, day AS line_date, {_bill_type()} AS bill_type,
           as_padded(provider_ccn, 6) AS provider_ccn, facility_npi,
-          as_padded(revenue_code, 4) AS revenue_code, as_code(hcpcs) AS hcpcs, {_modifiers()} AS modifiers
+          as_revenue_code(revenue_code) AS revenue_code, as_code(hcpcs) AS hcpcs, {_modifiers()} AS modifiers
         FROM outpatient_staged l JOIN outpatient_claims c USING (person_id, claim_id) WHERE status IS NULL""")
 
 
@@ -154,7 +155,7 @@ def build_inpatient_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery) -
             AS principal_icd_version,
           revenue_codes
         FROM inpatient_claims c LEFT JOIN (
-          SELECT person_id, claim_id, string_agg(DISTINCT as_padded(revenue_code, 4), ' ' ORDER BY as_padded(revenue_code, 4))
+          SELECT person_id, claim_id, string_agg(DISTINCT as_revenue_code(revenue_code), ' ' ORDER BY as_revenue_code(revenue_code))
             AS revenue_codes
           FROM raw_inpatient_line GROUP BY ALL) USING (person_id, claim_id)
         WHERE claim_status IS NULL AND coalesce(as_date(admission_date), from_day, thru_day) IS NOT NULL
@@ -186,7 +187,9 @@ def _claim_diagnoses(delivery: Delivery, setting: str) -> str:
     kept = (
         ""
         if setting == "inpatient"
-        else f"AND (person_id, claim_id) IN (SELECT (person_id, claim_id) FROM {setting}_staged WHERE status IS NULL)"
+        else f"""AND (person_id, claim_id) NOT IN (
+          SELECT (person_id, claim_id) FROM {setting}_staged WHERE person_id IS NOT NULL AND claim_id IS NOT NULL
+          GROUP BY person_id, claim_id HAVING count(*) FILTER (status IS NULL) = 0)"""
     )
     return f"""
         SELECT person_key, claim_id, '{setting}' AS setting, day AS service_date, d.role AS role, d.position AS position,
@@ -217,7 +220,7 @@ def _principal(delivery: Delivery, setting: str) -> tuple[str, str]:
 def _slot_version(delivery: Delivery, setting: str, slot: int) -> str:
     """Version of a slot: its own column, else the code system that the claim names."""
     if columns_present(delivery, f"{setting}_header", "code_system"):  # type: ignore[arg-type]
-        return "CASE WHEN lower(code_system) LIKE '%9%' THEN '9' WHEN code_system IS NOT NULL THEN '0' END"
+        return "CASE WHEN replace(replace(lower(code_system), '-', ''), ' ', '') LIKE 'icd9%' THEN '9' WHEN code_system IS NOT NULL THEN '0' END"
     return f"version_{slot}"
 
 
@@ -238,5 +241,5 @@ def _modifiers() -> str:
 
 
 def _bill_type() -> str:
-    built = "CASE WHEN facility_type IS NOT NULL AND service_class IS NOT NULL THEN facility_type || service_class || coalesce(frequency, '') END"
+    built = "CASE WHEN facility_type IS NOT NULL AND service_class IS NOT NULL THEN right(facility_type, 1) || right(service_class, 1) || coalesce(frequency, '') END"
     return f"coalesce(as_bill_type(bill_type), upper({built}))"

@@ -57,6 +57,10 @@ def refuse_unreadable_dates(con: duckdb.DuckDBPyConnection, delivery: Delivery, 
                 if found:
                     counts[f"{role}.{column}"] = found
                     details.append(_detail(con, delivery, role, column, found))
+    years = _unreadable_years(con)
+    if years:
+        counts["beneficiary.year"] = years
+        details.append(f"year of the beneficiary record: {years} cell(s) are no year of four digits")
     if counts and not set_aside:
         raise ClaimsError(
             f"{sum(counts.values())} date cell(s) cannot be read:\n  " + "\n  ".join(details),
@@ -64,6 +68,11 @@ def refuse_unreadable_dates(con: duckdb.DuckDBPyConnection, delivery: Delivery, 
             hint="correct the cells, or go on with bad_rows='set_aside' (--bad-rows set-aside): they count as blank",
         )
     return counts
+
+
+def _unreadable_years(con: duckdb.DuckDBPyConnection) -> int:
+    sql = "SELECT count(*) FROM raw_beneficiary WHERE year IS NOT NULL AND as_year(year) IS NULL"
+    return int(con.execute(sql).fetchall()[0][0])
 
 
 def _unreadable(con: duckdb.DuckDBPyConnection, role: Role, column: str) -> int:

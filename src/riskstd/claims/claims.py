@@ -49,6 +49,7 @@ class Claims:
     statements: tuple[str, ...] = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    inputs: tuple[Mapping[str, Any], ...] = ()
 
     def __getattr__(self, name: str) -> ir.Table:
         tables = self.__dict__.get("tables", {})
@@ -156,6 +157,7 @@ class Claims:
             statements=tuple(about["statements"]),
             counts=about["counts"],
             folder=Path(folder),
+            inputs=tuple(about.get("inputs", ())),
         )
 
 

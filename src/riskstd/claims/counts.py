@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskstd.claims.staging import count_rows_of
+from riskstd.claims.build import SETTINGS
+from riskstd.claims.staging import ROLE_COLUMNS, count_rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,6 +72,9 @@ def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         "person_years_with_two_records": (
             "SELECT count(*) FROM (SELECT person_id, year FROM raw_beneficiary GROUP BY ALL HAVING count(*) > 1)"
         ),
+        "enrolment_spans_without_end": "SELECT count(*) FROM raw_span WHERE span_end IS NULL",
+        "enrolment_spans_of_other_payers": "SELECT count(*) FROM raw_span WHERE lower(payer) <> 'medicare'",
+        "outpatient_lines_without_bill_type": "SELECT count(*) FROM outpatient_lines WHERE bill_type IS NULL",
         "icd9_diagnoses": "SELECT count(*) FROM diagnoses WHERE icd_version = 9",
         "inpatient_claims_without_principal_diagnosis": (
             "SELECT count(*) FROM inpatient_numbered WHERE principal_diagnosis IS NULL"
@@ -82,7 +86,24 @@ def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             "SELECT count(*) FROM (SELECT 1 FROM professional_lines GROUP BY person_key, claim_id, line_number HAVING count(*) > 1)"
         ),
     }
-    return {name: int(con.execute(sql).fetchall()[0][0]) for name, sql in queries.items()}
+    counts = {name: int(con.execute(sql).fetchall()[0][0]) for name, sql in queries.items()}
+    counts["claims_with_two_different_base_rows"] = sum(_conflicting_headers(con, s) for s in SETTINGS)
+    counts["claims_without_lines"] = sum(_without_lines(con, s) for s in ("professional", "outpatient"))
+    return counts
+
+
+def _conflicting_headers(con: duckdb.DuckDBPyConnection, setting: str) -> int:
+    """Count claims whose base rows differ; the first in order of their cells stands."""
+    columns = ", ".join(ROLE_COLUMNS[f"{setting}_header"])  # type: ignore[index]
+    sql = f"""SELECT count(*) FROM (SELECT person_id, claim_id FROM (SELECT DISTINCT {columns} FROM raw_{setting}_header)
+              WHERE claim_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1)"""
+    return int(con.execute(sql).fetchall()[0][0])
+
+
+def _without_lines(con: duckdb.DuckDBPyConnection, setting: str) -> int:
+    sql = f"""SELECT count(*) FROM {setting}_claims WHERE claim_status IS NULL AND (person_id, claim_id) NOT IN
+              (SELECT (person_id, claim_id) FROM raw_{setting}_line WHERE person_id IS NOT NULL AND claim_id IS NOT NULL)"""
+    return int(con.execute(sql).fetchall()[0][0])
 
 
 def _inpatient_set_aside(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
+import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -88,6 +91,16 @@ def find_delivery(folder: Path, layout: str = "auto") -> Delivery:
     return best
 
 
+def fingerprint(delivery: Delivery) -> list[dict[str, Any]]:
+    """Return name, size and SHA-256 of every file that is read."""
+    prints = []
+    for file in delivery.files:
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        prints.append({"file": file.name, "bytes": file.path.stat().st_size, "sha256": digest})
+    return prints
+
+
 def data_files(folder: Path) -> list[Path]:
     """List the data files of a folder by name.
 
@@ -148,8 +161,11 @@ def _inspect_parquet(path: Path) -> SourceFile:
 
 
 def _first_lines(path: Path) -> list[str]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-        content = stream.read(1 << 20)
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+            content = stream.read(1 << 20)
+    except (OSError, EOFError, zlib.error):
+        raise ClaimsError(f"file {path.name} cannot be unpacked", expected="gzip", hint="deliver it again") from None
     if len(content) == 1 << 20:
         content = content[: content.rfind(b"\n")]
     try:
@@ -158,14 +174,22 @@ def _first_lines(path: Path) -> list[str]:
         raise ClaimsError(
             f"file {path.name} is not text in UTF-8", expected="UTF-8", hint="convert the file to UTF-8"
         ) from None
-    lines = [line for line in io.StringIO(text).read().splitlines() if line.strip()]
-    if not lines:
+    lines = text.splitlines()
+    if not any(line.strip() for line in lines):
         raise ClaimsError(f"file {path.name} holds only blank lines", expected="a header line")
-    return lines[:2]
+    if not lines[0].strip():
+        raise ClaimsError(f"file {path.name} begins with a blank line", expected="a header line first")
+    return [line for line in lines if line.strip()][:2]
 
 
 def _refuse_repeated_columns(path: Path, header: list[str]) -> None:
-    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    names = [name.strip().upper() for name in header]
+    if "" in names:
+        raise ClaimsError(
+            f"file {path.name} has {names.count('')} column(s) without a name, first at position {names.index('') + 1}",
+            expected="a name for every column, and no delimiter at the end of the line",
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ClaimsError(
             f"file {path.name} names {len(repeated)} column(s) twice: {', '.join(repeated)}",
@@ -197,12 +221,26 @@ def _kind_of(layout: Layout, file: SourceFile) -> str | None:
 
 
 def _fits_claim_type(layout: Layout, kind: str, file: SourceFile) -> bool:
-    """Files of hospice, home health and other claims look alike: their first row tells them apart."""
+    """Files of hospice, home health and other claims look alike: their claim types tell them apart."""
     allowed = layout.files[kind].claim_types
     column = layout.source_column("claim_type", list(file.header))
     if not allowed or column is None or len(file.first_row) != len(file.header):
         return True
-    return file.first_row[file.header.index(column)].strip() in {*allowed, ""}
+    if file.first_row[file.header.index(column)].strip() in {*allowed, ""}:
+        return True
+    return bool(_values_of(file, column) & set(allowed))
+
+
+def _values_of(file: SourceFile, column: str) -> set[str]:
+    """Return the distinct values of a column; empty if the file cannot be read as it stands."""
+    from riskstd.claims.staging import scan
+
+    name = column.replace('"', '""')
+    try:
+        rows = duckdb.connect().execute(f'SELECT DISTINCT trim(CAST("{name}" AS VARCHAR)) FROM {scan(file)}').fetchall()
+    except duckdb.Error:
+        return set()
+    return {value for (value,) in rows if value}
 
 
 def _missing_kinds(found: Delivery) -> list[str]:

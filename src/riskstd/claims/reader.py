@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,8 @@ from riskstd.claims.absence import absence_statements, absent_columns
 from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import count_reading
-from riskstd.claims.files import Delivery, find_delivery
-from riskstd.claims.staging import ROLE_COLUMNS, create_macros, stage_role
+from riskstd.claims.files import Delivery, find_delivery, fingerprint
+from riskstd.claims.staging import ROLE_COLUMNS, create_macros, quoted_path, stage_role
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
@@ -71,12 +72,24 @@ def read_claims(
     if (source / MANIFEST).is_file():
         return Claims.from_folder(source)
     delivery = find_delivery(source, layout)
-    target = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="riskstd-claims-")) / "claims"
-    _write_tables(delivery, target, bad_rows, memory, progress or (lambda *_: None))
-    claims = Claims.from_folder(target)
-    if out is None:
-        weakref.finalize(claims.connection, shutil.rmtree, target.parent, ignore_errors=True)
+    tell = progress or (lambda *_: None)
+    if out is not None:
+        _write_tables(delivery, Path(out), bad_rows, memory, tell)
+        return Claims.from_folder(Path(out))
+    folder = Path(tempfile.mkdtemp(prefix="riskstd-claims-"))
+    try:
+        _write_tables(delivery, folder / "claims", bad_rows, memory, tell)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    claims = Claims.from_folder(folder / "claims")
+    weakref.finalize(claims.connection, shutil.rmtree, folder, ignore_errors=True)
     return claims
+
+
+def how_read(bad_rows: str) -> dict[str, str]:
+    """Return what claims tables depend on besides the files: handling of bad rows, and version of the reader."""
+    return {"bad_rows": bad_rows, "riskstd": version("riskstd")}
 
 
 def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str | None, progress: Progress) -> None:
@@ -95,6 +108,14 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
         if target.exists():
             target.rmdir()
         partial.replace(target)
+    except duckdb.OutOfMemoryException:
+        con.close()
+        shutil.rmtree(partial, ignore_errors=True)
+        raise ClaimsError(
+            "reading needs more memory than it may use",
+            expected="at least 1GB for a small delivery",
+            hint="give more with --memory, or free disk space for spilling",
+        ) from None
     except BaseException:
         con.close()
         shutil.rmtree(partial, ignore_errors=True)
@@ -103,7 +124,7 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
 
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
     create_macros(con)
-    con.execute(f"SET temp_directory = '{folder / 'spill'}'")
+    con.execute(f"SET temp_directory = {quoted_path(folder / 'spill')}")
     con.execute("SET preserve_insertion_order = true")
     if memory is not None:
         try:
@@ -151,6 +172,8 @@ def _read(
     _write_keys(con, folder)
     progress(steps, steps, "claims tables written")
     return {
+        "inputs": fingerprint(delivery),
+        "reading": how_read(bad_rows),
         "layout": delivery.layout.name,
         "absent": sorted(absent_columns(delivery)),
         "statements": [*delivery.layout.statements, *absence_statements(delivery)],
@@ -170,9 +193,8 @@ def _write_sorted(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> N
     source = "inpatient_numbered" if table.name == "inpatient_claims" else table.name
     columns = ", ".join(f"CAST({c.name} AS {c.duckdb_type}) AS {c.name}" for c in table.columns)
     order = ", ".join(dict.fromkeys([*table.sorted_by, *table.names]))
-    con.execute(
-        f"COPY (SELECT {columns} FROM {source} ORDER BY {order}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
-    )
+    rows = f"SELECT {columns} FROM {source} ORDER BY {order}"
+    con.execute(f"COPY ({rows}) TO {quoted_path(path)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _write_keys(con: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -79,20 +80,32 @@ _INPATIENT_BILLS = "('11', '41')"
 _OTHER_BILLS = "('18', '21', '28', '32', '33', '34', '81', '82')"
 ROLE_FILTERS = {
     "professional": "lower(claim_kind) = 'professional'",
-    "inpatient": f"lower(claim_kind) = 'institutional' AND left(bill_type, 2) IN {_INPATIENT_BILLS}",
+    "inpatient": f"lower(claim_kind) = 'institutional' AND left(as_bill_type(bill_type), 2) IN {_INPATIENT_BILLS}",
     "outpatient": (
-        "lower(claim_kind) = 'institutional' AND coalesce(left(bill_type, 2), '') "
-        f"NOT IN {_INPATIENT_BILLS} AND coalesce(left(bill_type, 2), '') NOT IN {_OTHER_BILLS}"
+        "lower(claim_kind) = 'institutional' AND coalesce(left(as_bill_type(bill_type), 2), '') "
+        f"NOT IN {_INPATIENT_BILLS} AND coalesce(left(as_bill_type(bill_type), 2), '') NOT IN {_OTHER_BILLS}"
     ),
 }
 
 DATE_FORMATS = ("%Y%m%d", "%Y-%m-%d", "%d-%b-%Y", "%m/%d/%Y", "%d%b%Y", "%Y-%m-%d %H:%M:%S")
 
+FIRST_YEAR, LAST_YEAR = 1880, 2100
+"""Years that a date of a claim or a birth may have; others are taken for dates that cannot be read."""
+
 _MACROS = f"""
-CREATE OR REPLACE MACRO as_date(x) AS CASE
+CREATE OR REPLACE MACRO as_any_date(x) AS CASE
+  WHEN x = '0' THEN NULL
+  WHEN regexp_full_match(x, '[0-9]{{4}}') AND TRY_CAST(x AS INTEGER) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN NULL
   WHEN regexp_full_match(x, '-?[0-9]{{1,5}}(\\.0+)?')
     THEN DATE '1960-01-01' + CAST(TRY_CAST(x AS DOUBLE) AS INTEGER)
   ELSE CAST(try_strptime(regexp_replace(x, '\\.0+$', ''), {list(DATE_FORMATS)!r}) AS DATE) END;
+CREATE OR REPLACE MACRO as_date(x) AS
+  CASE WHEN year(as_any_date(x)) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN as_any_date(x) END;
+CREATE OR REPLACE MACRO as_year(x) AS
+  CASE WHEN TRY_CAST(x AS DOUBLE) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN CAST(TRY_CAST(x AS DOUBLE) AS INTEGER) END;
+CREATE OR REPLACE MACRO as_revenue_code(x) AS
+  CASE WHEN regexp_full_match(regexp_replace(x, '\\.0+$', ''), '[0-9]{{1,3}}')
+    THEN lpad(regexp_replace(x, '\\.0+$', ''), 4, '0') ELSE upper(regexp_replace(x, '\\.0+$', '')) END;
 CREATE OR REPLACE MACRO as_code(x) AS nullif(upper(replace(replace(x, '.', ''), ' ', '')), '');
 CREATE OR REPLACE MACRO as_padded(x, n) AS
   CASE WHEN regexp_full_match(x, '[0-9]+') AND length(x) < n THEN lpad(x, n, '0') ELSE upper(x) END;
@@ -159,15 +172,20 @@ def files_without(delivery: Delivery, role: Role, canonical: str) -> list[str]:
 
 def scan(file: SourceFile) -> str:
     """Return the SQL that reads a file as text, by column name."""
-    path = str(file.path).replace("'", "''")
+    path = quoted_path(file.path)
     if file.is_parquet:
-        return f"read_parquet('{path}')"
-    quote = "''" if file.delimiter == "|" else "'\"'"
+        return f"read_parquet({path})"
+    quote = "'\"'"
     names = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in file.header)
     return (
-        f"read_csv('{path}', delim='{file.delimiter}', header=true, quote={quote}, escape={quote}, "
+        f"read_csv({path}, delim='{file.delimiter}', header=true, quote={quote}, escape={quote}, "
         f"columns={{{names}}}, auto_detect=false, null_padding=false, strict_mode=true, encoding='utf-8')"
     )
+
+
+def quoted_path(path: Path) -> str:
+    """Return a path as an SQL text."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def cell(layout: Layout, canonical: str, header: Iterable[str]) -> str:

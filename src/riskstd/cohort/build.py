@@ -16,7 +16,7 @@ from riskstd.cohort.candidates import Candidates, find_candidates
 from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, knows_facility_lines
 from riskstd.errors import OptionError
-from riskstd.tables import to_frame
+from riskstd.tables import count_rows, to_frame
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -114,14 +114,15 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     ['person_unknown']
     """
     candidates = find_candidates(claims, measure)
-    context = Context(claims, measure, candidates, _read_period(period))
+    context = Context(claims, measure, candidates, read_period(period))
     reasons = _first_reasons(context)
     judged = _with_death(candidates.procedures, measure).left_join(ibis.memtable(reasons), "procedure_id")
     judged = judged.select(*COHORT_COLUMNS, "excluded_by").cache()
     kept = judged.filter(judged.excluded_by.isnull()).select(*COHORT_COLUMNS).cache()
     excluded = judged.filter(judged.excluded_by.notnull())
     attrition = attrition_table(claims, measure, candidates, reasons)
-    return Cohort(kept, excluded, candidates.facility_lines, attrition, _notes(claims, candidates))
+    notes = _notes(claims, candidates, _dead_before(candidates.procedures.semi_join(kept, "procedure_id")))
+    return Cohort(kept, excluded, candidates.facility_lines, attrition, notes)
 
 
 def _first_reasons(context: Context) -> pa.Table:
@@ -143,14 +144,22 @@ def _with_death(procedures: ir.Table, measure: Measure) -> ir.Table:
     return procedures.mutate(died_in_window=((days >= first) & (days <= last)).fill_null(False))
 
 
-def _read_period(period: Sequence[str | date] | None) -> tuple[date, date] | None:
+def read_period(period: Sequence[str | date] | None) -> tuple[date, date] | None:
+    """Return a period as two dates.
+
+    Raises
+    ------
+    OptionError
+        When it cannot be read or runs backwards.
+    """
     if period is None:
         return None
     try:
         first, last = (d if isinstance(d, date) else date.fromisoformat(d) for d in period)
-    except ValueError:
+    except (ValueError, TypeError):
+        shown = period if isinstance(period, str) else ":".join(str(d) for d in period)
         raise OptionError(
-            f"period {':'.join(str(d) for d in period)!r} cannot be read",
+            f"period {shown!r} cannot be read",
             expected="two dates, for example 2023-01-01 and 2024-12-31",
         ) from None
     if last < first:
@@ -158,8 +167,15 @@ def _read_period(period: Sequence[str | date] | None) -> tuple[date, date] | Non
     return first, last
 
 
-def _notes(claims: Claims, candidates: Candidates) -> tuple[str, ...]:
+def _dead_before(procedures: ir.Table) -> int:
+    """Count index procedures dated after the death of the person."""
+    return count_rows(procedures.filter(procedures.death_date < procedures.procedure_date))
+
+
+def _notes(claims: Claims, candidates: Candidates, dead_before: int) -> tuple[str, ...]:
     notes = []
+    if dead_before:
+        notes.append(f"Index procedures dated after the death of the person: {dead_before:,}; they are kept.")
     if not knows_facility_lines(claims):
         notes.append(PLACE_OF_SERVICE_ONLY)
     if candidates.carried_rvus:

@@ -126,7 +126,7 @@ def fit_hierarchical(
     >>> fit.converged, fit.n_facilities, bool(abs(fit.beta[0] - 0.8) < 0.3)
     (True, 40, True)
     """
-    _check_options(method, n_nodes, pql_form)
+    check_fit_options(method, n_nodes, pql_form)
     rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least two facilities with cases")
@@ -202,7 +202,13 @@ def _boundary(cells: Cells, pooled: PooledFit, multiplicity: FloatArray) -> Esti
     return Estimate(pooled.beta, 0.0, value, pooled.at, zeros, pooled.converged, path, None)
 
 
-def _check_options(method: str, n_nodes: int, pql_form: str) -> None:
+def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None:
+    """Refuse a method, node count or form outside its allowed values.
+
+    Raises
+    ------
+    OptionError
+    """
     if method not in METHODS:
         raise OptionError(f"method {method!r}", expected="one of " + ", ".join(METHODS))
     if not isinstance(n_nodes, int | np.integer) or not 1 <= n_nodes <= MAX_NODES:

@@ -66,6 +66,7 @@ def read_model_input(
     FitError
         Lengths that differ, missing or infinite numbers, outcomes outside 0 .. trials.
     """
+    _refuse_other_index(y, X, facility, trials, weights, offset)
     rows, names = read_factors(X, factor_names)
     length = len(rows)
     events = read_numbers(y, "outcome y", length)
@@ -89,6 +90,17 @@ def read_model_input(
         raw_y=events,
         weights=row_weights,
     )
+
+
+def _refuse_other_index(*given: Any) -> None:
+    """Refuse pandas objects whose labels differ: rows are taken by position."""
+    indexes = [one.index for one in given if type(one).__module__.startswith("pandas") and hasattr(one, "index")]
+    if any(not indexes[0].equals(other) for other in indexes[1:]):
+        raise FitError(
+            "pandas arguments with different indexes",
+            expected="the same index in the same order, since rows are matched by position",
+            hint="sort and reset_index, or pass arrays",
+        )
 
 
 def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[str, ...]]:

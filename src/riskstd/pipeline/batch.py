@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from riskstd.claims import Claims, read_claims
+from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
+from riskstd.claims.files import find_delivery, fingerprint
+from riskstd.claims.reader import how_read
 from riskstd.errors import InputError
 from riskstd.pipeline.run import (
     Progress,
     Run,
     RunSettings,
     check_engine,
+    check_settings,
     is_complete,
     period_text,
     run_measure,
     settings_of,
 )
 from riskstd.pipeline.trace import CLAIMS_FOLDER
+from riskstd.pipeline.write import refuse_existing
 from riskstd.spec import load_measure
 
 
@@ -51,7 +58,7 @@ def run_measures(
     bad_rows, memory
         As in `read_claims`.
     resume : bool
-        Skip measures that were run to the end with the same definition and settings, and reuse claims tables.
+        Skip measures that were run to the end with the same definition, settings and files.
     overwrite : bool
         Replace runs that are there.
 
@@ -66,63 +73,94 @@ def run_measures(
         When a run is there and is neither to be resumed nor overwritten.
     """
     check_engine(engine)
-    loaded = [load_measure(measure, year) for measure in measures]
-    chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
     wanted = RunSettings(period=period_text(period), **settings)
-    folder = Path(out)
-    todo = [m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted)))]
-    _refuse_existing(folder, [m.id.lower() for m in todo], resume=resume, overwrite=overwrite)
+    check_settings(wanted)
+    loaded = [load_measure(measure, year) for measure in dict.fromkeys(name.upper() for name in measures)]
+    chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
+    folder, source = Path(out), Path(claims)
+    reading = _Reading(source, layout, bad_rows, memory)
+    inputs = reading.inputs() if resume else []
+    todo = [m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted), inputs))]
+    for m in todo:
+        refuse_existing(folder / m.id.lower(), overwrite=overwrite or resume)
     if not todo:
         return []
-    data = _claims_tables(Path(claims), folder / CLAIMS_FOLDER, layout, bad_rows, memory, resume, overwrite, progress)
+    data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=progress)
     return [
         run_measure(
-            m,
-            claims=data,
-            source=Path(claims),
-            out=folder,
-            period=period,
-            overwrite=overwrite or resume,
-            progress=progress,
-            **settings,
+            m, claims=data, out=folder, period=period, overwrite=overwrite or resume, progress=progress, **settings
         )
         for m in todo
     ]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Claim files and how they are to be read."""
+
+    source: Path
+    layout: str
+    bad_rows: Literal["error", "set_aside"]
+    memory: str | None
+
+    @property
+    def is_tables(self) -> bool:
+        return (self.source / CLAIMS_MANIFEST).is_file()
+
+    def inputs(self) -> list[Any]:
+        """Fingerprint of the files that would be read."""
+        if self.is_tables:
+            return list(Claims.from_folder(self.source).inputs)
+        return fingerprint(find_delivery(self.source, self.layout))
+
+    def tables(self, target: Path, *, overwrite: bool, progress: Progress | None) -> Claims:
+        """Claims tables: those given, those kept beside the runs if they are of the same files, or newly read."""
+        if self.is_tables:
+            return Claims.from_folder(self.source)
+        self._refuse_overlap(target)
+        if not target.exists():
+            return self._read(target, progress)
+        known = _known_tables(target)
+        if (known.get("inputs"), known.get("reading")) == (self.inputs(), how_read(self.bad_rows)):
+            return Claims.from_folder(target)
+        if not overwrite:
+            raise InputError(
+                f"claims tables of other files, or read in another way, are in {target}",
+                hint="name another --out, or replace them with --overwrite",
+            )
+        fresh = target.with_name(f".{target.name}-new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._read(fresh, progress)
+        shutil.rmtree(target)
+        fresh.replace(target)
+        return Claims.from_folder(target)
+
+    def _read(self, target: Path, progress: Progress | None) -> Claims:
+        return read_claims(
+            self.source, layout=self.layout, out=target, bad_rows=self.bad_rows, memory=self.memory, progress=progress
+        )
+
+    def _refuse_overlap(self, target: Path) -> None:
+        """The tables must never take the place of the files that they are made from."""
+        source, place = self.source.resolve(), target.resolve()
+        if source == place or place in source.parents:
+            raise InputError(
+                f"the claim files lie in {target}, where the claims tables of the runs go",
+                expected="an --out whose folder `claims` is not the folder of the claim files",
+                hint="name another --out",
+            )
+
+
+def _known_tables(target: Path) -> dict[str, Any]:
+    manifest = target / CLAIMS_MANIFEST
+    if not manifest.is_file():
+        raise InputError(
+            f"{target} holds something else than claims tables and is not replaced", hint="name another --out"
+        )
+    return json.loads(manifest.read_text("utf-8"))
 
 
 def _own_options(known: Mapping[str, str], choices: Mapping[str, str], loaded: Sequence[Any]) -> dict[str, str]:
     """Give a measure the choices it has; a choice that no measure of the call has is an error there."""
     nowhere = {name for name in choices if not any(name in m.options for m in loaded)}
     return {name: value for name, value in choices.items() if name in known or name in nowhere}
-
-
-def _refuse_existing(folder: Path, names: list[str], *, resume: bool, overwrite: bool) -> None:
-    there = [name for name in names if (folder / name).exists()]
-    if there and not (resume or overwrite):
-        raise InputError(
-            f"{len(there)} run(s) are in {folder} already: {', '.join(there)}",
-            expected="a new folder",
-            hint="name another --out, go on with --resume, or replace them with --overwrite",
-        )
-
-
-def _claims_tables(
-    source: Path,
-    target: Path,
-    layout: str,
-    bad_rows: Literal["error", "set_aside"],
-    memory: str | None,
-    resume: bool,
-    overwrite: bool,
-    progress: Progress | None,
-) -> Claims:
-    if target.exists() and resume:
-        return Claims.from_folder(target)
-    if target.exists() and overwrite:
-        shutil.rmtree(target)
-    if target.exists():
-        raise InputError(
-            f"claims tables are in {target} already",
-            hint="name another --out, reuse them with --resume, or replace them with --overwrite",
-        )
-    return read_claims(source, layout=layout, out=target, bad_rows=bad_rows, memory=memory, progress=progress)

@@ -40,19 +40,14 @@ def describe_definition(measure: Measure) -> dict[str, Any]:
     }
 
 
-def describe_claims(claims: Claims, source: Path | None) -> dict[str, Any]:
-    """Return layout, absent columns, statements, counts, and the hash of every input file."""
-    files = []
-    if source is not None:
-        for entry in claims.counts.get("files", []):
-            path = source / entry["file"]
-            if path.is_file():
-                files.append({"file": entry["file"], "bytes": path.stat().st_size, "sha256": file_hash(path)})
+def describe_claims(claims: Claims) -> dict[str, Any]:
+    """Return layout, absent columns, statements, counts, and the hash of every input file as it was read."""
     return {
         "layout": claims.layout,
+        "tables": None if claims.folder is None else str(claims.folder.resolve()),
         "absent_columns": sorted(claims.absent),
         "statements": list(claims.statements),
-        "inputs": files,
+        "inputs": [dict(entry) for entry in claims.inputs],
         "counts": dict(claims.counts),
     }
 

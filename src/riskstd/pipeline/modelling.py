@@ -184,6 +184,7 @@ def describe_terms(modelled: Modelled, labels: dict[str, str]) -> dict[str, Any]
         "mu_se": fit.mu_se,
         "tau": fit.tau,
         "tau_se": _number(fit.tau_se),
+        "beta": {name: float(b) for name, b in zip(fit.factor_names, fit.beta, strict=True)},
         "coefficients": [
             _coefficient(name, labels.get(name, name), float(b), float(se), modelled.means[name])
             for name, b, se in zip(fit.factor_names, fit.beta, fit.beta_se, strict=True)

@@ -15,6 +15,13 @@ _WORDS = {
         "{n:,} person-months have a blank managed-care flag; a blank counts as fee for service (option blank_hmo)."
     ),
     "person_years_with_two_records": "{n:,} person-years have two beneficiary records; the higher codes are used.",
+    "claims_with_two_different_base_rows": (
+        "{n:,} claims have base rows that differ; the first in order of their cells stands."
+    ),
+    "claims_without_lines": "{n:,} claims have no lines; their diagnoses count, and they show no visit or procedure.",
+    "enrolment_spans_without_end": "{n:,} enrolment spans have no end; they run to the latest end in the file.",
+    "enrolment_spans_of_other_payers": "{n:,} enrolment spans are of other payers than medicare and do not count.",
+    "outpatient_lines_without_bill_type": "{n:,} hospital outpatient lines have no bill type and show no visit.",
     "icd9_diagnoses": "{n:,} diagnoses are ICD-9; they have no condition category.",
     "inpatient_claims_without_principal_diagnosis": "{n:,} inpatient claims have no principal diagnosis.",
     "professional_lines_without_any_npi": "{n:,} professional lines carry no NPI at all.",

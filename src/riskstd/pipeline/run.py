@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from riskstd.claims import Claims, read_claims
 from riskstd.cohort import Cohort, build_cohort
+from riskstd.cohort.build import read_period
 from riskstd.errors import FitError, InputError, OptionError, TooFewDataError
+from riskstd.model.fit import check_fit_options
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.manifest import describe_claims, describe_definition, versions
 from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
 from riskstd.pipeline.notes import claims_notes
 from riskstd.pipeline.reporting import report_input
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
+from riskstd.rates.standardize import check_interval
+from riskstd.report import ReportInput, write_report_files
+from riskstd.report.content import check_profile
 from riskstd.riskfactors import RiskFactors, build_risk_factors
 from riskstd.spec import Measure, load_measure
 from riskstd.tables import (
@@ -33,8 +38,6 @@ from riskstd.tables import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from riskstd.report import ReportInput
 
 Progress = Callable[[int, int, str], None]
 
@@ -104,7 +107,6 @@ def run_measure(
     engine: str = "duckdb",
     overwrite: bool = False,
     progress: Progress | None = None,
-    source: Path | None = None,
 ) -> Run:
     """Run one measure from claims to report.
 
@@ -136,8 +138,6 @@ def run_measure(
         Replace a run that is there.
     progress : callable, optional
         Called with steps done, steps in all, and what is being done.
-    source : Path, optional
-        Folder of the files that `claims` were read from, for the hashes in the manifest.
 
     Returns
     -------
@@ -153,13 +153,13 @@ def run_measure(
     definition = definition.with_options(options or {})
     check_engine(engine)
     settings = RunSettings(period_text(period), method, n_nodes, interval, n_bootstrap, seed, profile)
-    source = source if isinstance(claims, Claims) else Path(claims)
+    check_settings(settings)
     folder = Path(out) / definition.id.lower()
     tell = progress or (lambda *_: None)
     with whole_folder(folder, overwrite=overwrite) as scratch:
         data = claims if isinstance(claims, Claims) else read_claims(claims, layout=layout, progress=tell)
         results = _compute(definition, data, settings, tell)
-        _write(scratch, definition, data, source, settings, results, tell)
+        _write(scratch, definition, data, settings, results, tell)
     return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
 
 
@@ -178,22 +178,34 @@ def write_report(run: Run, *, profile: str = "facility") -> list[Path]:
     list of Path
         The files written; the page is the last.
     """
-    from riskstd.report import write_report_files
-    from riskstd.report.content import check_profile
-
     if run.content is None:
         raise InputError("this run carries no report content", hint="make it with run_measure")
     return write_report_files(run.content, run.folder, profile=check_profile(profile))
 
 
-def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any]) -> bool:
-    """Tell whether a folder holds a finished run of the same definition and settings."""
+def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inputs: Sequence[Any]) -> bool:
+    """Tell whether a folder holds a finished run of the same definition, settings and input files."""
     path = folder / MANIFEST
     if not path.is_file():
         return False
     known = json.loads(path.read_text("utf-8"))
     same_definition = known["definition"]["sha256"] == measure.sha256
-    return same_definition and known["definition"]["options"] == measure.options and known["settings"] == settings
+    same_options = known["definition"]["options"] == measure.options
+    same_claims = known["claims"]["inputs"] == list(inputs)
+    return same_definition and same_options and same_claims and known["settings"] == settings
+
+
+def check_settings(settings: RunSettings) -> None:
+    """Refuse settings that could only fail after the work is done.
+
+    Raises
+    ------
+    OptionError
+    """
+    check_profile(settings.profile)
+    read_period(settings.period)
+    check_fit_options(settings.method, settings.n_nodes)
+    check_interval(settings.interval, settings.n_bootstrap)
 
 
 def check_engine(engine: str) -> None:
@@ -262,14 +274,10 @@ def _write(
     folder: Path,
     measure: Measure,
     claims: Claims,
-    source: Path | None,
     settings: RunSettings,
     results: dict[str, Any],
     tell: Progress,
 ) -> None:
-    from riskstd.report import write_report_files
-    from riskstd.report.content import check_profile
-
     tell(4, 6, f"{measure.id}: writing")
     cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
     modelled: Modelled | None = results["modelled"]
@@ -294,14 +302,13 @@ def _write(
     results["content"] = content
     write_report_files(content, folder, profile=check_profile(settings.profile))
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
-    write_json(_manifest(measure, claims, source, settings, results, notes), folder / MANIFEST)
+    write_json(_manifest(measure, claims, settings, results, notes), folder / MANIFEST)
     tell(6, 6, f"{measure.id}: done")
 
 
 def _manifest(
     measure: Measure,
     claims: Claims,
-    source: Path | None,
     settings: RunSettings,
     results: dict[str, Any],
     notes: list[str],
@@ -320,7 +327,7 @@ def _manifest(
             "diagnosis_codes_without_category": len(results["risk"].unmapped_codes),
         },
         "notes": notes,
-        "claims": describe_claims(claims, source),
+        "claims": describe_claims(claims),
         "versions": versions(),
         "timings_seconds": results["timings"],
     }
@@ -357,8 +364,8 @@ def period_text(period: Sequence[str | date] | None) -> tuple[str, str] | None:
     """
     if period is None:
         return None
-    if len(period) != 2:
-        raise OptionError(f"period has {len(period)} parts", expected="first day and last day")
+    if isinstance(period, str) or len(period) != 2:
+        raise OptionError(f"period {period!r} is not two dates", expected="first day and last day")
     first, last = (str(day) for day in period)
     return first, last
 

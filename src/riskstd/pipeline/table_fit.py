@@ -68,7 +68,7 @@ def fit_table(
         When the data do not carry the model.
     """
     source = Path(path)
-    frame = _read_table(source, [outcome, facility, *factors])
+    frame = _read_table(source, [outcome, facility, *factors], facility)
     _require_numbers(source, frame, [outcome, *factors])
     y, X = frame[outcome].to_numpy(dtype=float), frame[list(factors)].to_numpy(dtype=float)
     kept, dropped = usable_columns(X, y, factors, {})
@@ -86,11 +86,13 @@ def fit_table(
     return modelled
 
 
-def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+def _read_table(path: Path, columns: list[str], facility: str) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"no file {path}", expected="a CSV or Parquet file", hint="check the path")
     try:
-        table = pq.read_table(path) if path.suffix == ".parquet" else pacsv.read_csv(path)
+        # Facility numbers keep their leading zeros only as text.
+        texts = pacsv.ConvertOptions(column_types={facility: pa.string()}, strings_can_be_null=True)
+        table = pq.read_table(path) if path.suffix == ".parquet" else pacsv.read_csv(path, convert_options=texts)
     except pa.ArrowInvalid:
         raise InputError(
             f"file {path.name} cannot be read as a table", expected="CSV with a header, or Parquet"

@@ -11,6 +11,7 @@ import ibis
 import pyarrow.parquet as pq
 
 from riskstd.claims import Claims
+from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
 from riskstd.cohort.build import build_cohort
 from riskstd.cohort.candidates import find_candidates
 from riskstd.cohort.exclusions import Context, rule_of
@@ -122,10 +123,13 @@ def _procedure_row(folder: Path, procedure_id: int) -> dict[str, Any]:
 
 
 def _claims_beside(folder: Path) -> Claims:
-    tables = folder.parent / CLAIMS_FOLDER
-    if not tables.is_dir():
+    about = json.loads((folder / MANIFEST).read_text("utf-8"))
+    recorded = about["claims"].get("tables")
+    places = [folder.parent / CLAIMS_FOLDER, *([Path(recorded)] if recorded else [])]
+    tables = next((place for place in places if (place / CLAIMS_MANIFEST).is_file()), None)
+    if tables is None:
         raise InputError(
-            f"no claims tables beside the run ({tables})",
+            f"no claims tables beside the run ({places[0]})",
             hint="run the measure with the command line, which keeps them, or give claims=",
         )
     return Claims.from_folder(tables)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from riskstd.tables import Table
 
 
+MARKS = ("manifest.json", "claims.json")
+"""A folder is replaced only if it holds one of these, which every result has."""
+
+
 @contextmanager
 def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a scratch folder that takes the place of the target only if everything went well.
@@ -28,17 +32,11 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     InputError
-        When the target is there and is not to be overwritten.
+        When the target is there and is not to be overwritten, or holds something else than a run.
     """
-    if target.exists() and not overwrite:
-        raise InputError(
-            f"{target} is there already",
-            expected="a new folder",
-            hint="name another --out, go on with --resume, or replace it with --overwrite",
-        )
+    refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    scratch.chmod(0o755)
     try:
         yield scratch
         if target.exists():
@@ -47,6 +45,29 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that is there, unless it is a run that may be replaced.
+
+    Raises
+    ------
+    InputError
+    """
+    if not target.exists():
+        return
+    if not overwrite:
+        raise InputError(
+            f"{target} is there already",
+            expected="a new folder",
+            hint="name another --out, go on with --resume, or replace it with --overwrite",
+        )
+    if not any((target / name).is_file() for name in MARKS):
+        raise InputError(
+            f"{target} holds something else than results of riskstd and is not replaced",
+            expected=f"a new folder, or one with {' or '.join(MARKS)}",
+            hint="name another --out",
+        )
 
 
 def write_parquet(frame: pd.DataFrame | pa.Table, path: Path, table: Table | None = None) -> None:

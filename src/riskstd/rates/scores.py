@@ -76,9 +76,9 @@ def predicted_expected(
     facility : array of labels, shape (n_cases,)
     mu : float
         Average intercept, log-odds (AVG_EFFECT of a CMS report).
-    beta : array, shape (n_factors,), or mapping of factor name to coefficient
-        A mapping is matched to the columns of a frame by name.
-    effects : array, shape (n_facilities,), or mapping of label to effect
+    beta : array, shape (n_factors,), or mapping or series of factor name to coefficient
+        A mapping, or a pandas series with labels, is matched to the columns of a frame by name.
+    effects : array, shape (n_facilities,), or mapping or series of label to effect
         Facility effects around `mu`, an array in the order of the sorted labels (in a CMS
         report HOSP_EFFECT - AVG_EFFECT).
 
@@ -93,7 +93,7 @@ def predicted_expected(
 
     Notes
     -----
-    ASCQR manual v14.0, measure calculation; formulas as in the CMS hospital-specific reports.
+    The formulas reproduce the figures of the CMS hospital-specific reports; the ASCQR manual does not state them.
 
     Examples
     --------
@@ -102,16 +102,24 @@ def predicted_expected(
     ([0.5], [0.5], [1.0])
     """
     rows, names = read_factors(X)
-    coefficients = _coefficients(beta, names)
+    coefficients = _coefficients(by_label(beta), names)
     labels, codes = code_facilities(read_values(facility, "facility"))
     if len(codes) != len(rows):
         raise FitError(f"facility has {len(codes)} labels, X has {len(rows)} rows", expected="one label per row")
-    facility_effects = _effects(effects, labels)
+    facility_effects = _effects(by_label(effects), labels)
     average = mu + np.einsum("iq,q->i", rows, coefficients)
     cases = np.bincount(codes, minlength=len(labels))
     predicted = np.bincount(codes, expit(average + facility_effects[codes]), len(labels)) / cases
     expected = np.bincount(codes, expit(average), len(labels)) / cases
     return PredictedExpected(labels, cases, predicted, expected, predicted / expected)
+
+
+def by_label(values: Any) -> Any:
+    """Return a pandas series with its own labels as a mapping, so that it is matched by name; else the values."""
+    index = getattr(values, "index", None)
+    if not type(values).__module__.startswith("pandas") or index is None or type(index).__name__ == "RangeIndex":
+        return values
+    return values.to_dict()
 
 
 def _coefficients(beta: Any, names: tuple[str, ...]) -> FloatArray:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.floating[Any]]
 INTERVALS = ("bootstrap", "plug-in", "closed-form", "none")
+MIN_REPLICATES = 20
+"""A facility is in 63 % of the replicates; with fewer than 20 the limits are single draws."""
 COLUMNS = (
     "facility_id",
     "cases",
@@ -266,11 +268,27 @@ def _warnings(fit: HierarchicalFit, limits: Limits) -> tuple[str, ...]:
     return tuple(found)
 
 
+def check_interval(interval: str, n_bootstrap: int | None = None) -> None:
+    """Refuse an unknown interval, and replicates too few for percentiles.
+
+    Raises
+    ------
+    OptionError
+    """
+    if interval not in INTERVALS:
+        raise OptionError(f"interval {interval!r}", expected="one of " + ", ".join(INTERVALS))
+    if interval == "bootstrap" and n_bootstrap is not None and n_bootstrap < MIN_REPLICATES:
+        raise OptionError(
+            f"n_bootstrap {n_bootstrap!r}",
+            expected=f"{MIN_REPLICATES} or more replicates",
+            hint="1,000 or more for results that are passed on; interval='plug-in' needs none",
+        )
+
+
 def _check_options(
     interval: str, n_bootstrap: int, seed: int | None, variance: str, national_rate: float | None
 ) -> None:
-    if interval not in INTERVALS:
-        raise OptionError(f"interval {interval!r}", expected="one of " + ", ".join(INTERVALS))
+    check_interval(interval, n_bootstrap)
     if variance not in VARIANCES:
         raise OptionError(f"variance {variance!r}", expected="one of " + ", ".join(VARIANCES))
     if national_rate is not None and not 0.0 < national_rate < 1.0:
@@ -279,8 +297,6 @@ def _check_options(
         )
     if interval != "bootstrap":
         return
-    if n_bootstrap < 1:
-        raise OptionError(f"n_bootstrap {n_bootstrap!r}", expected="1 or more replicates")
     if seed is None:
         raise OptionError("no seed for the bootstrap", expected="seed=, a whole number", hint="record it")
     if seed < 0:

@@ -128,6 +128,8 @@ def protect_sum(
 ) -> NDArray[np.bool_]:
     """Hide further values of one long column, whose sum is shown, until no hidden one can be worked out.
 
+    The sum of the hidden values is a count itself, and anyone can work it out: it must not be small either.
+
     Parameters
     ----------
     values : ndarray, shape (n,)
@@ -147,7 +149,9 @@ def protect_sum(
     """
     first, hidden = hidden.copy(), hidden.copy()
     low, high = np.where(first, lower, 0.0), np.where(first, upper, np.inf)
-    while hidden.any() and _has_single_value(values[hidden], low[hidden], high[hidden]):
+    while hidden.any() and (
+        is_small(int(values[hidden].sum())) or _has_single_value(values[hidden], low[hidden], high[hidden])
+    ):
         shown = np.flatnonzero(~hidden)
         if not len(shown):
             break
