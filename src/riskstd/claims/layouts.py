@@ -117,6 +117,10 @@ def load_layout(name: str) -> Layout:
     if name not in layout_names():
         raise OptionError(f"no layout is called {name!r}", expected=f"auto, {', '.join(layout_names())}")
     raw = tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
+    base = load_layout(raw.pop("extends")) if "extends" in raw else None
+    if base is not None:
+        raw = {**raw, "columns": {**base.columns, **raw.get("columns", {})}}
+        raw["slots"] = {**base.slots, **raw.get("slots", {})}
     try:
         return Layout.model_validate({"name": name, **raw})
     except ValidationError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from riskstd.claims.listed import lines_with_listed_code
 from riskstd.claims.visits import find_visits
 from riskstd.codes import CodeSet
 from riskstd.cohort.enrollment import enrolled_months, month_of
@@ -103,7 +104,7 @@ def not_enrolled_after(context: Context, clause: c.NotEnrolledAfter) -> ir.Table
 
 def concurrent_code(context: Context, clause: c.ConcurrentCode) -> ir.Table:
     """Exclude procedures with a listed code on a facility line of the same person and day."""
-    lines = lines_with_listed_code(context.candidates.facility_lines, context.measure, clause.table, clause.role)
+    lines = lines_with_listed_code(context.candidates.facility_lines, context.measure.table(clause.table), clause.role)
     p = context.procedures
     return _ids(p.semi_join(lines, [p.person_key == lines.person_key, p.procedure_date == lines.line_date]))
 
@@ -156,19 +157,6 @@ def rule_of(clause: c.Exclusion) -> Callable[[Context, Any], ir.Table]:
     if clause.rule not in RULES:
         raise SpecError(f"cohort.exclusions[{clause.id}].rule: {clause.rule!r} has no implementation")
     return RULES[clause.rule]
-
-
-def lines_with_listed_code(lines: ir.Table, measure: Measure, table: str, role: str) -> ir.Table:
-    """Keep the lines whose HCPCS code is listed under a role in the year of service."""
-    listed = measure.table(table)
-    found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
-    codes_of = {year: listed.codes(role, year=year) for year in {row["year"] for row in found}}
-    rows = [row for row in found if row["hcpcs"] in codes_of[row["year"]]]
-    if not rows:
-        return lines.filter(ibis.literal(False))
-    rows.sort(key=lambda row: (row["hcpcs"], row["year"]))
-    wanted = ibis.memtable(rows, schema={"hcpcs": "string", "year": "int32"})
-    return lines.semi_join(wanted, ["hcpcs", "year"])
 
 
 def _listed_diagnoses(context: Context, clause: c.DiagnosisPresent) -> ir.Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import ibis
 import pyarrow as pa
 
+from riskstd.claims.listed import lines_with_listed_code
 from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses, unmapped
 from riskstd.spec.clauses import (
     AgeBands,
@@ -123,27 +124,11 @@ def _add_conditions(wide: ir.Table, diagnoses: ir.Table, hits: pa.Table, measure
 def _add_same_day_codes(wide: ir.Table, lines: ir.Table, measure: Measure) -> ir.Table:
     for factor in measure.factors:
         if isinstance(factor, SameDayCode):
-            days = _days_with_code(lines, measure, factor)
+            days = lines_with_listed_code(lines, measure.table(factor.table), factor.role)
+            days = days.select("line_date", line_person="person_key").distinct()
             marked = wide.left_join(days, [wide.person_key == days.line_person, wide.procedure_date == days.line_date])
             wide = marked.select(*wide.columns, **{factor.name: marked.line_person.notnull().cast("int32")})
     return wide
-
-
-def _days_with_code(lines: ir.Table, measure: Measure, factor: SameDayCode) -> ir.Table:
-    listed = measure.table(factor.table)
-    found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
-    codes_of = {year: listed.codes(factor.role, year=year) for year in {row["year"] for row in found}}
-    rows = sorted((row["hcpcs"], row["year"]) for row in found if row["hcpcs"] in codes_of[row["year"]])
-    wanted = ibis.memtable(
-        pa.table(
-            {
-                "hcpcs": pa.array([code for code, _ in rows], pa.string()),
-                "year": pa.array([year for _, year in rows], pa.int32()),
-            }
-        )
-    )
-    kept = lines.semi_join(wanted, ["hcpcs", "year"])
-    return kept.select("line_date", line_person="person_key").distinct()
 
 
 def _simple_columns(wide: ir.Table, measure: Measure) -> dict[str, ir.Value]:

@@ -75,7 +75,9 @@ def parse_definition(content: bytes, name: str) -> Definition:
     try:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
-        raise SpecError(_validation_message(error, name), hint="riskstd spec check shows all of them") from None
+        raise SpecError(
+            _validation_message(error, name), expected="the keys and values of riskstd.spec.clauses"
+        ) from None
     check_references(definition, name)
     return definition
 
