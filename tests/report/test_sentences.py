@@ -75,7 +75,7 @@ def test_categories_of_a_ratio():
     ("n", "events", "first", "second"),
     [
         (0, 0, "No colonoscopies are in the cohort", "So none can have had an unplanned hospital visit"),
-        (1, 0, "1 colonoscopy is in the cohort", "None of them had an unplanned"),
+        (1, 0, "1 colonoscopy is in the cohort", "It did not have an unplanned"),
         (
             2,
             1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY
 from riskstd.pipeline.manifest import versions
 from riskstd.report import IntervalFacts, ReportInput
 from riskstd.spec import fidelity_of
@@ -38,8 +39,8 @@ def report_input(
         visits=results["visits"].visits,
         outcomes=results["visits"].outcomes,
         n_cases=len(results["cohort"].procedures),
-        statements=claims.statements,
-        notes=tuple(notes),
+        statements=(*claims.statements, *(note for note in notes if note == PLACE_OF_SERVICE_ONLY)),
+        notes=tuple(note for note in notes if note != PLACE_OF_SERVICE_ONLY),
         model=model,
         rates=None if rates is None else rates.to_frame(),
         interval=None

@@ -94,6 +94,8 @@ def _events_sentence(measure: Measure, counts: Counts) -> str:
         return f"The number with {visit} is too small to be shown, or would give away one that is."
     if cases == 0:
         return f"So none can have had {visit}."
+    if cases == 1:
+        return f"It had {visit}." if events else f"It did not have {visit}."
     share = percent(events, cases)
     return f"{'None' if events == 0 else f'{events:,}'} of them had {visit} ({share})."
 
