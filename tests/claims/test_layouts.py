@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 
 import deliveries
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from riskstd.claims import read_claims
+from riskstd.claims import Claims, read_claims
 from riskstd.claims.layouts import layout_names, load_layout
 from riskstd.cohort import build_cohort
 from riskstd.errors import OptionError
@@ -139,3 +141,10 @@ def test_layouts_are_data_with_names():
     assert layout_names() == ["ccw", "flat", "tuva"]
     with pytest.raises(OptionError, match="no layout is called 'sas'"):
         load_layout("sas")
+
+
+def test_frames_of_every_kind_make_claims():
+    rows = {"person_key": [1, 2], "sex": ["male", "female"]}
+    for frame in (pd.DataFrame(rows), pl.DataFrame(rows), pa.table(rows)):
+        claims = Claims.from_frames({"people": frame})
+        assert to_frame(claims.people)["sex"].tolist() == ["male", "female"]

@@ -141,3 +141,11 @@ def test_public_report_of_a_run(run):
     paths = riskstd.write_report(run, profile="public")
     assert paths[-1].name == "index.html"
     riskstd.write_report(run, profile="facility")
+
+
+def test_rates_draw_themselves(run):
+    figure = run.modelled.rates.plot_caterpillar()
+    assert "facilities" in figure.axes[0].get_title(loc="left")
+    bare = riskstd.standardize(run.modelled.fit, interval="none")
+    with pytest.raises(OptionError, match="no measure to take words"):
+        bare.plot_caterpillar()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import narwhals as nw
 import pyarrow as pa
 
 from riskstd.claims.stays import join_stays, summarize_stays
@@ -81,7 +82,7 @@ class Claims:
 
         Parameters
         ----------
-        frames : mapping of str to pandas.DataFrame, pyarrow.Table or list of dict
+        frames : mapping of str to frame (pandas, polars, pyarrow) or list of dict
             Claims tables by name, with the declared columns (missing nullable columns are null).
         person_ids : mapping of int to str, optional
             Identifiers of the source by person key; else the key as text.
@@ -217,7 +218,7 @@ def _to_arrow(rows: Any) -> pa.Table:
         return rows
     if isinstance(rows, list):
         return pa.Table.from_pylist(rows)
-    return pa.Table.from_pandas(rows, preserve_index=False)
+    return nw.from_native(rows, eager_only=True).to_arrow()
 
 
 def _person_keys(people: ir.Table, person_ids: Mapping[int, str] | None) -> pa.Table:

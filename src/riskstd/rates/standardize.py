@@ -17,6 +17,7 @@ from riskstd.rates.rules import Standardization, categorize, read_standardizatio
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.floating[Any]]
 INTERVALS = ("bootstrap", "plug-in", "closed-form", "none")
@@ -77,6 +78,8 @@ class FacilityRates:
         full fit's coefficient; refitted from the beginning.
     seed : int or None
     warnings : tuple of str
+    measure : Measure or None
+        As given to `standardize`.
     """
 
     facility_id: NDArray[Any]
@@ -106,6 +109,7 @@ class FacilityRates:
     n_retried: int
     seed: int | None
     warnings: tuple[str, ...]
+    measure: Any = None
 
     def __repr__(self) -> str:
         return (
@@ -124,6 +128,34 @@ class FacilityRates:
         import pandas as pd
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
+
+    def plot_caterpillar(self, *, source: str = "") -> Figure:
+        """Plot the facilities in order of their score, with their interval estimates.
+
+        Parameters
+        ----------
+        source : str
+            Line below the plot.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        OptionError
+            When the rates were standardized without a measure, whose words and scale the plot needs.
+        """
+        from riskstd.report.plots import plot_caterpillar
+        from riskstd.spec import Measure
+
+        if not isinstance(self.measure, Measure):
+            raise OptionError(
+                "no measure to take words and scale from", expected="standardize(..., measure=load_measure(...))"
+            )
+        return plot_caterpillar(
+            self.to_frame(), self.measure, national_rate=self.national_rate, level=self.level, source=source
+        )
 
 
 def standardize(
@@ -227,6 +259,7 @@ def standardize(
         n_retried=limits.n_retried,
         seed=seed if interval == "bootstrap" else None,
         warnings=_warnings(fit, limits),
+        measure=measure,
     )
 
 
