@@ -1,6 +1,7 @@
 """The flow in one place, and its manifest."""
 
 from riskstd.pipeline.batch import run_measures
-from riskstd.pipeline.run import Run, RunSettings, run_measure, write_report
+from riskstd.pipeline.run import Run, run_measure, write_report
+from riskstd.pipeline.settings import RunSettings
 
 __all__ = ["Run", "RunSettings", "run_measure", "run_measures", "write_report"]

@@ -14,17 +14,8 @@ from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read
 from riskstd.errors import InputError
-from riskstd.pipeline.run import (
-    Progress,
-    Run,
-    RunSettings,
-    check_engine,
-    check_settings,
-    is_complete,
-    period_text,
-    run_measure,
-    settings_of,
-)
+from riskstd.pipeline.run import Progress, Run, is_complete, run_measure
+from riskstd.pipeline.settings import RunSettings, check_engine, check_settings, period_text, settings_of
 from riskstd.pipeline.trace import CLAIMS_FOLDER
 from riskstd.pipeline.write import refuse_existing
 from riskstd.spec import load_measure

@@ -11,7 +11,7 @@ from riskstd.spec import fidelity_of
 
 if TYPE_CHECKING:
     from riskstd.claims import Claims
-    from riskstd.pipeline.run import RunSettings
+    from riskstd.pipeline.settings import RunSettings
     from riskstd.spec import Measure
 
 

@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from riskstd.claims import Claims, read_claims
 from riskstd.cohort import Cohort, build_cohort
-from riskstd.cohort.build import read_period
-from riskstd.errors import FitError, InputError, OptionError, TooFewDataError
-from riskstd.model.fit import check_fit_options
+from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.manifest import describe_claims, describe_definition, versions
 from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
 from riskstd.pipeline.notes import claims_notes
 from riskstd.pipeline.reporting import report_input
+from riskstd.pipeline.settings import (
+    DEFAULT_SEED,
+    RunSettings,
+    check_engine,
+    check_settings,
+    period_text,
+    settings_of,
+)
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
-from riskstd.rates.standardize import check_interval
 from riskstd.report import ReportInput, write_report_files
 from riskstd.report.content import check_profile
 from riskstd.riskfactors import RiskFactors, build_risk_factors
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 
 MANIFEST = "manifest.json"
-DEFAULT_SEED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +78,6 @@ class Run:
     def rates(self) -> pd.DataFrame | None:
         """Facility rates, or None."""
         return None if self.modelled is None else self.modelled.rates.to_frame()
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """Settings of a run that its numbers depend on."""
-
-    period: tuple[str, str] | None = None
-    method: str = "agq"
-    n_nodes: int = 7
-    interval: str = "bootstrap"
-    n_bootstrap: int | None = None
-    seed: int = DEFAULT_SEED
-    profile: str = "facility"
 
 
 def run_measure(
@@ -193,34 +184,6 @@ def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inp
     same_options = known["definition"]["options"] == measure.options
     same_claims = known["claims"]["inputs"] == list(inputs)
     return same_definition and same_options and same_claims and known["settings"] == settings
-
-
-def check_settings(settings: RunSettings) -> None:
-    """Refuse settings that could only fail after the work is done.
-
-    Raises
-    ------
-    OptionError
-    """
-    check_profile(settings.profile)
-    read_period(settings.period)
-    check_fit_options(settings.method, settings.n_nodes)
-    check_interval(settings.interval, settings.n_bootstrap)
-
-
-def check_engine(engine: str) -> None:
-    """Refuse an engine that is not there.
-
-    Raises
-    ------
-    OptionError
-    """
-    if engine == "spark":
-        raise OptionError(
-            "engine 'spark' is not available in this version", expected="duckdb", hint="leave out --engine"
-        )
-    if engine != "duckdb":
-        raise OptionError(f"engine {engine!r} is not known", expected="duckdb")
 
 
 def _compute(measure: Measure, claims: Claims, settings: RunSettings, tell: Progress) -> dict[str, Any]:
@@ -333,13 +296,6 @@ def _manifest(
     }
 
 
-def settings_of(settings: RunSettings) -> dict[str, Any]:
-    """Return the settings as the manifest holds them."""
-    held = dict(vars(settings))
-    held["period"] = list(settings.period) if settings.period else None
-    return held
-
-
 def _person_ids(claims: Claims) -> pd.DataFrame:
     if claims.person_keys is None:
         raise InputError(
@@ -352,22 +308,6 @@ def _person_ids(claims: Claims) -> pd.DataFrame:
 
 def _named(procedures: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
     return procedures.merge(ids, on="person_key", how="left", validate="many_to_one")
-
-
-def period_text(period: Sequence[str | date] | None) -> tuple[str, str] | None:
-    """Return a period as two ISO texts.
-
-    Raises
-    ------
-    OptionError
-        When it does not have two ends.
-    """
-    if period is None:
-        return None
-    if isinstance(period, str) or len(period) != 2:
-        raise OptionError(f"period {period!r} is not two dates", expected="first day and last day")
-    first, last = (str(day) for day in period)
-    return first, last
 
 
 @contextmanager
