@@ -50,7 +50,7 @@ def absent_columns(delivery: Delivery) -> set[str]:
     absent = set()
     for column, (role, alternatives) in FILLED_BY.items():
         provided = any(all(columns_present(delivery, role, name) for name in names) for names in alternatives)
-        if not provided and _role_has_files(delivery, role):
+        if not provided and delivery.of_role(role):
             absent.add(column)
     return absent
 
@@ -64,8 +64,3 @@ def absence_statements(delivery: Delivery) -> list[str]:
         if without:
             statements.append(f"No column {' or '.join(names)} in {', '.join(without)}: {consequence}.")
     return statements
-
-
-def _role_has_files(delivery: Delivery, role: Role) -> bool:
-    kinds = [kind for kind, about in delivery.layout.files.items() if role in about.provides]
-    return bool(delivery.of_kind(kinds))

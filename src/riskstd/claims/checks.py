@@ -81,18 +81,13 @@ def _unreadable(con: duckdb.DuckDBPyConnection, role: Role, column: str) -> int:
 
 
 def _detail(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role, column: str, found: int) -> str:
-    kinds = [kind for kind, about in delivery.layout.files.items() if role in about.provides]
-    names = sorted({name for kind in kinds for name in _source_names(delivery, kind, column)})
-    files = ", ".join(file.name for file in delivery.of_kind(kinds))
+    of_role = delivery.of_role(role)
+    found_names = (delivery.layout.source_column(column, list(file.header)) for file in of_role)
+    names = sorted({name for name in found_names if name})
+    files = ", ".join(file.name for file in of_role)
     rows = con.execute(
         f"SELECT position FROM (SELECT row_number() OVER () AS position, {column} FROM raw_{role}) "
         f"WHERE {column} IS NOT NULL AND as_date({column}) IS NULL ORDER BY position LIMIT {_SHOWN_POSITIONS}"
     ).fetchall()
     positions = ", ".join(str(position) for (position,) in rows)
     return f"column {' / '.join(names)}: {found} cell(s), first at data row(s) {positions} of {files}"
-
-
-def _source_names(delivery: Delivery, kind: str, column: str) -> list[str]:
-    headers = [list(file.header) for file in delivery.of_kind([kind])]
-    found = [delivery.layout.source_column(column, header) for header in headers]
-    return [name for name in found if name]

@@ -10,8 +10,9 @@ from riskstd.claims.staging import ROLE_COLUMNS, count_rows_of
 if TYPE_CHECKING:
     import duckdb
 
-    from riskstd.claims.files import Delivery
+    from riskstd.claims.files import Delivery, SourceFile
 
+_LINE_ROLES = ("professional_line", "outpatient_line", "inpatient_line")
 _KEPT = {
     "people": "people",
     "enrollment": "enrollment",
@@ -27,7 +28,7 @@ _KEPT = {
 def count_reading(
     con: duckdb.DuckDBPyConnection,
     delivery: Delivery,
-    rows_read: dict[str, int],
+    staged: dict[str, dict[str, int]],
     unreadable_dates: dict[str, int],
 ) -> dict[str, Any]:
     """Count rows by file, rows kept by table, and rows set aside by table and reason.
@@ -42,7 +43,10 @@ def count_reading(
         "outpatient_lines": _by_status(con, "outpatient_staged", "status"),
         "inpatient_claims": _inpatient_set_aside(con),
     }
-    files = [{"file": file.name, "kind": file.kind, "rows": count_rows_of(con, file)} for file in delivery.files]
+    rows_read = {role: sum(rows.values()) for role, rows in staged.items()}
+    files = [
+        {"file": file.name, "kind": file.kind, "rows": _rows_of(con, delivery, file, staged)} for file in delivery.files
+    ]
     return {
         "files": files,
         "lines_of_other_settings": _other_settings(delivery, files, rows_read),
@@ -55,12 +59,25 @@ def count_reading(
     }
 
 
+def _rows_of(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, file: SourceFile, staged: dict[str, dict[str, int]]
+) -> int:
+    """Count the rows of a file: as many as were staged, unless its rows are shared out among settings."""
+    if file.kind in _mixed_kinds(delivery):
+        return count_rows_of(con, file)
+    return staged[delivery.layout.files[file.kind].provides[0]][file.name]
+
+
+def _mixed_kinds(delivery: Delivery) -> set[str]:
+    """Kinds of files that hold claims of all three settings."""
+    return {kind for kind, about in delivery.layout.files.items() if set(_LINE_ROLES) <= set(about.provides)}
+
+
 def _other_settings(delivery: Delivery, files: list[dict[str, Any]], rows_read: dict[str, int]) -> int:
     """Count lines of a file with all kinds of claims that belong to none of the three settings."""
-    roles = ("professional_line", "outpatient_line", "inpatient_line")
-    mixed = {kind for kind, about in delivery.layout.files.items() if set(roles) <= set(about.provides)}
+    mixed = _mixed_kinds(delivery)
     rows = sum(entry["rows"] for entry in files if entry["kind"] in mixed)
-    return rows - sum(rows_read[role] for role in roles) if mixed else 0
+    return rows - sum(rows_read[role] for role in _LINE_ROLES) if mixed else 0
 
 
 def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

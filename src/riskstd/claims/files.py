@@ -52,6 +52,10 @@ class Delivery:
     files: tuple[SourceFile, ...]
     ignored: tuple[str, ...]
 
+    def of_role(self, role: str) -> list[SourceFile]:
+        """Return the files that provide a role, by name."""
+        return self.of_kind(kind for kind, about in self.layout.files.items() if role in about.provides)
+
     def of_kind(self, kinds: Iterable[str]) -> list[SourceFile]:
         """Return the files of some kinds, by name."""
         wanted = set(kinds)
@@ -91,14 +95,18 @@ def find_delivery(folder: Path, layout: str = "auto") -> Delivery:
     return best
 
 
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def fingerprint(delivery: Delivery) -> list[dict[str, Any]]:
     """Return name, size and SHA-256 of every file that is read."""
-    prints = []
-    for file in delivery.files:
-        with file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        prints.append({"file": file.name, "bytes": file.path.stat().st_size, "sha256": digest})
-    return prints
+    return [
+        {"file": file.name, "bytes": file.path.stat().st_size, "sha256": file_hash(file.path)}
+        for file in delivery.files
+    ]
 
 
 def data_files(folder: Path) -> list[Path]:

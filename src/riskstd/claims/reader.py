@@ -144,10 +144,10 @@ def _read(
         progress(done, steps, what)
         done += 1
 
-    rows_read = {}
+    staged = {}
     for role in ROLE_COLUMNS:
         step(f"reading {role.replace('_', ' ')}s")
-        rows_read[role] = stage_role(con, delivery, role)
+        staged[role] = stage_role(con, delivery, role)
     step("checking dates")
     unreadable = refuse_unreadable_dates(con, delivery, set_aside=bad_rows == "set_aside")
     step("numbering people")
@@ -165,7 +165,7 @@ def _read(
     _build_stays(con)
     build.build_diagnoses(con, delivery)
     build.build_procedures(con)
-    counts = count_reading(con, delivery, rows_read, unreadable)
+    counts = count_reading(con, delivery, staged, unreadable)
     for table in CLAIMS_TABLES:
         step(f"writing {table.name}")
         _write_sorted(con, table, folder / f"{table.name}.parquet")

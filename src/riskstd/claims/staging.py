@@ -122,33 +122,28 @@ def create_macros(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_MACROS)
 
 
-def stage_role(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role) -> int:
+def stage_role(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role) -> dict[str, int]:
     """Create table `raw_<role>`: every row of the files of a role, cells trimmed, blanks null.
 
     Returns
     -------
-    int
-        Rows.
+    dict of str to int
+        Rows of the role by file.
 
     Raises
     ------
     ClaimsError
         When a file has rows that do not fit its header.
     """
-    layout = delivery.layout
-    files = delivery.of_kind(kind for kind, about in layout.files.items() if role in about.provides)
-    selects = [_select(layout, role, file) for file in files]
     columns = ROLE_COLUMNS[role]
-    if not selects:
-        empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in columns)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {empty} WHERE false")
-        return 0
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {', '.join(columns)} FROM ({selects[0]}) WHERE false"
-    )
-    for file, select in zip(files, selects, strict=True):
-        _run(con, f"INSERT INTO raw_{role} SELECT {', '.join(columns)} FROM ({select})", file)
-    return int(con.execute(f"SELECT count(*) FROM raw_{role}").fetchall()[0][0])
+    empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in columns)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {empty} WHERE false")
+    rows = {}
+    for file in delivery.of_role(role):
+        select = _select(delivery.layout, role, file)
+        inserted = _run(con, f"INSERT INTO raw_{role} SELECT {', '.join(columns)} FROM ({select})", file)
+        rows[file.name] = int(inserted[0][0])
+    return rows
 
 
 def count_rows_of(con: duckdb.DuckDBPyConnection, file: SourceFile) -> int:
@@ -159,14 +154,14 @@ def count_rows_of(con: duckdb.DuckDBPyConnection, file: SourceFile) -> int:
 def columns_present(delivery: Delivery, role: Role, canonical: str) -> bool:
     """Tell whether any file of a role has a column."""
     layout = delivery.layout
-    files = delivery.of_kind(kind for kind, about in layout.files.items() if role in about.provides)
+    files = delivery.of_role(role)
     return any(layout.source_column(canonical, list(file.header)) for file in files)
 
 
 def files_without(delivery: Delivery, role: Role, canonical: str) -> list[str]:
     """Return the names of the files of a role that lack a column."""
     layout = delivery.layout
-    files = delivery.of_kind(kind for kind, about in layout.files.items() if role in about.provides)
+    files = delivery.of_role(role)
     return [file.name for file in files if layout.source_column(canonical, list(file.header)) is None]
 
 

@@ -51,6 +51,8 @@ class Cohort:
         Index procedures with `person_key`, unordered.
     excluded_table : ibis table
         Excluded candidates and `excluded_by`, unordered.
+    candidates : Candidates
+        Facility lines, qualifying lines and the procedures that they make, before any exclusion.
     attrition : pandas.DataFrame
         From the claim lines read down to the cohort (`riskstd.tables.ATTRITION`).
     notes : tuple of str
@@ -59,9 +61,14 @@ class Cohort:
 
     table: ir.Table = field(repr=False)
     excluded_table: ir.Table = field(repr=False)
-    facility_lines: ir.Table = field(repr=False)
+    candidates: Candidates = field(repr=False)
     attrition: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def facility_lines(self) -> ir.Table:
+        """Lines of ambulatory surgical centers, qualifying or not."""
+        return self.candidates.facility_lines
 
     @cached_property
     def procedures(self) -> pd.DataFrame:
@@ -122,7 +129,7 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     excluded = judged.filter(judged.excluded_by.notnull())
     attrition = attrition_table(claims, measure, candidates, reasons)
     notes = _notes(claims, candidates, _dead_before(candidates.procedures.semi_join(kept, "procedure_id")))
-    return Cohort(kept, excluded, candidates.facility_lines, attrition, notes)
+    return Cohort(kept, excluded, candidates, attrition, notes)
 
 
 def _first_reasons(context: Context) -> pa.Table:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from riskstd.claims import Claims
     from riskstd.spec import Measure
 
-_PROCEDURE_FLAGS = {"code": "string", "pa1": "boolean", "pa3": "boolean"}
 _PRINCIPAL = "principal_diagnosis"
-_DIAGNOSIS_FLAGS = {"principal_diagnosis": "string", "pa2": "boolean", "pa4": "boolean"}
 
 
 def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
@@ -92,7 +90,7 @@ def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]
 def _procedure_flags(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
     """Tell for each stay whether any procedure of any of its claims is in PA1 or PA3."""
     done = _procedures_of(claims, stays).cache()
-    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")), schema=_PROCEDURE_FLAGS)
+    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")))
     joined = done.inner_join(flags, "code")
     return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
 
@@ -107,49 +105,46 @@ def _procedures_of(claims: Claims, stays: ir.Table) -> ir.Table:
 
 
 def _diagnosis_flags(measure: Measure, stays: ir.Table) -> ir.Table:
-    codes = _distinct(stays.filter(stays.principal_diagnosis.notnull()), "principal_diagnosis")
-    return ibis.memtable(_flag_diagnoses(measure, codes), schema=_DIAGNOSIS_FLAGS)
+    codes = _distinct(stays.filter(stays.principal_diagnosis.notnull()), _PRINCIPAL)
+    return ibis.memtable(_flag_diagnoses(measure, codes))
 
 
 def _flag_procedures(measure: Measure, codes: list[str]) -> pa.Table:
-    clause = measure.definition.planned_admission
-    table = measure.table(clause.table)
-    categories = measure.table(clause.procedure_categories).category_map()
-    pa1 = table.planned_part("PA1", "procedure_category")
-    pa3 = table.planned_part("PA3", "procedure_category")
-    pa3_codes = table.planned_part("PA3", "procedure_code")
-    rows = []
-    for code in codes:
-        found = categories.categories(code)
-        rows.append(
-            {
-                "code": code,
-                "pa1": any(category in pa1 for category in found),
-                "pa3": code in pa3_codes or any(category in pa3 for category in found),
-            }
-        )
-    return pa.Table.from_pylist(rows, pa.schema([("code", pa.string()), ("pa1", pa.bool_()), ("pa3", pa.bool_())]))
+    categories = measure.definition.planned_admission.procedure_categories
+    always, maybe = ("PA1", "pa1"), ("PA3", "pa3")
+    return _flag_codes(measure, codes, "code", categories, "procedure", always, maybe)
 
 
 def _flag_diagnoses(measure: Measure, codes: list[str]) -> pa.Table:
-    clause = measure.definition.planned_admission
-    table = measure.table(clause.table)
-    categories = measure.table(clause.diagnosis_categories).category_map()
-    pa2 = table.planned_part("PA2", "diagnosis_category")
-    pa4 = table.planned_part("PA4", "diagnosis_category")
-    pa4_codes = table.planned_part("PA4", "diagnosis_code")
-    rows = []
-    for code in codes:
-        found = categories.categories(code)
-        rows.append(
-            {
-                "principal_diagnosis": code,
-                "pa2": any(category in pa2 for category in found),
-                "pa4": code in pa4_codes or any(category in pa4 for category in found),
-            }
-        )
-    return pa.Table.from_pylist(
-        rows, pa.schema([("principal_diagnosis", pa.string()), ("pa2", pa.bool_()), ("pa4", pa.bool_())])
+    categories = measure.definition.planned_admission.diagnosis_categories
+    always, acute = ("PA2", "pa2"), ("PA4", "pa4")
+    return _flag_codes(measure, codes, _PRINCIPAL, categories, "diagnosis", always, acute)
+
+
+def _flag_codes(
+    measure: Measure,
+    codes: list[str],
+    column: str,
+    categories_table: str,
+    kind: str,
+    by_category: tuple[str, str],
+    by_category_or_code: tuple[str, str],
+) -> pa.Table:
+    """Tell for each code whether it is in a part that lists categories, and in one that lists codes as well."""
+    table = measure.table(measure.definition.planned_admission.table)
+    categories = measure.table(categories_table).category_map()
+    first = table.planned_part(by_category[0], f"{kind}_category")
+    second = table.planned_part(by_category_or_code[0], f"{kind}_category")
+    second_codes = table.planned_part(by_category_or_code[0], f"{kind}_code")
+    found = {code: categories.categories(code) for code in codes}
+    return pa.table(
+        {
+            column: pa.array(codes, pa.string()),
+            by_category[1]: pa.array([any(c in first for c in found[code]) for code in codes], pa.bool_()),
+            by_category_or_code[1]: pa.array(
+                [code in second_codes or any(c in second for c in found[code]) for code in codes], pa.bool_()
+            ),
+        }
     )
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +71,7 @@ def run_measures(
     chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
     folder, source = Path(out), Path(claims)
     reading = _Reading(source, layout, bad_rows, memory)
-    inputs = reading.inputs() if resume else []
+    inputs = reading.inputs if resume else []
     todo = [m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted), inputs))]
     for m in todo:
         refuse_existing(folder / m.id.lower(), overwrite=overwrite or resume)
@@ -98,6 +99,7 @@ class _Reading:
     def is_tables(self) -> bool:
         return (self.source / CLAIMS_MANIFEST).is_file()
 
+    @cached_property
     def inputs(self) -> list[Any]:
         """Fingerprint of the files that would be read."""
         if self.is_tables:
@@ -112,7 +114,7 @@ class _Reading:
         if not target.exists():
             return self._read(target, progress)
         known = _known_tables(target)
-        if (known.get("inputs"), known.get("reading")) == (self.inputs(), how_read(self.bad_rows)):
+        if (known.get("inputs"), known.get("reading")) == (self.inputs, how_read(self.bad_rows)):
             return Claims.from_folder(target)
         if not overwrite:
             raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from riskstd.errors import TooFewDataError
 from riskstd.model import HierarchicalFit, check_enough_data, fit_hierarchical
+from riskstd.model.result import Z_95
 from riskstd.pipeline.labels import column_labels
 from riskstd.rates import FacilityRates, standardize
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from riskstd.spec import Measure
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -225,8 +224,8 @@ def _coefficient(name: str, label: str, beta: float, se: float, mean: float) -> 
         "beta": beta,
         "se": _number(se),
         "odds_ratio": math.exp(beta),
-        "lower": _number(math.exp(beta - Z95 * se)),
-        "upper": _number(math.exp(beta + Z95 * se)),
+        "lower": _number(math.exp(beta - Z_95 * se)),
+        "upper": _number(math.exp(beta + Z_95 * se)),
         ("prevalence" if 0 <= mean <= 1 else "mean"): mean,
     }
 

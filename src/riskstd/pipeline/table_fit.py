@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from riskstd.claims.files import file_hash
 from riskstd.errors import InputError
 from riskstd.model import fit_hierarchical
-from riskstd.pipeline.manifest import file_hash, versions
+from riskstd.pipeline.manifest import versions
 from riskstd.pipeline.modelling import Modelled, describe_terms, usable_columns
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
 from riskstd.rates import Standardization, standardize

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from riskstd.claims import Claims
 from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
-from riskstd.cohort.build import build_cohort
-from riskstd.cohort.candidates import find_candidates
+from riskstd.cohort.build import build_cohort, read_period
 from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.errors import InputError
 from riskstd.outcome import find_hospital_visits
@@ -77,8 +76,8 @@ def trace_procedure(run_dir: str | Path, procedure_id: int, *, claims: Claims | 
     every = claims if claims is not None else _claims_beside(folder)
     mine = every.for_person(_person_key(every, row["person_id"]))
     cohort = build_cohort(mine, measure, period=settings["period"])
-    candidates = find_candidates(mine, measure)
-    context = Context(mine, measure, candidates, _period(settings))
+    candidates = cohort.candidates
+    context = Context(mine, measure, candidates, read_period(settings["period"]))
     local = _local_id(candidates.procedures, row)
     is_index = local in set(cohort.procedures["procedure_id"])
     visits = find_hospital_visits(mine, cohort, measure)
@@ -143,13 +142,6 @@ def _person_key(claims: Claims, person_id: str) -> int:
     if not found:
         raise InputError("the person of this procedure is not in the claims tables", hint="give the claims of the run")
     return found[0]
-
-
-def _period(settings: dict[str, Any]) -> Any:
-    from datetime import date
-
-    period = settings["period"]
-    return None if period is None else tuple(date.fromisoformat(day) for day in period)
 
 
 def _local_id(procedures: Any, row: dict[str, Any]) -> int:

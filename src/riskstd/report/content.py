@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from riskstd.errors import InputError, OptionError
+from riskstd.rates.rules import SCALE_FACTORS
 from riskstd.spec import Fidelity, Measure
 from riskstd.tables import ATTRITION, FACILITY_RATES, HOSPITAL_VISITS, OUTCOMES
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 Profile = Literal["facility", "public"]
 
-_FACTORS = {"per_1000": 1000.0, "percent": 100.0, "ratio": 1.0}
 _MODEL_KEYS = ("method", "mu", "tau", "coefficients", "log_likelihood", "converged", "singular")
 
 
@@ -156,7 +156,7 @@ def comparator_of(measure: Measure, national_rate: float | None) -> float:
 
 def scale_factor(measure: Measure) -> float:
     """Return events per how many cases the score states: 1000, 100, or 1 for a ratio."""
-    return _FACTORS[measure.scale.kind]
+    return SCALE_FACTORS[measure.scale.kind]
 
 
 def check_profile(profile: str) -> Profile:

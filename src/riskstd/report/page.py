@@ -34,7 +34,7 @@ from riskstd.report.headline import (
 from riskstd.report.plots import caterpillar_title, funnel_title, plot_caterpillar, plot_funnel
 from riskstd.report.suppression import SMALL_CELL
 from riskstd.report.wording import SUPPRESSED, counted, level_text, number
-from riskstd.spec import loader
+from riskstd.spec.describe import ama_notice
 from riskstd.spec.fidelity import OFFICIAL
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str,
         "unmapped": [(name, number(counts[f"unmapped.{name}"])) for name in sorted(content.unmapped_codes)],
         "version": content.version,
         "run_facts": _run_facts(content),
-        "ama_notice": ama_notice(),
+        "ama_notice": " ".join(ama_notice().split()),
     }
 
 
@@ -243,11 +243,6 @@ def _run_facts(content: ReportInput) -> list[views.Fact]:
     seed = "none" if content.seed is None else str(content.seed)
     facts = [views.Fact("riskstd", content.version), views.Fact("Seed", seed)]
     return facts + [views.Fact(str(name), str(value)) for name, value in content.run_facts.items()]
-
-
-def ama_notice() -> str:
-    """Return the notice that goes wherever CPT numbers are shown."""
-    return " ".join((loader.DATA / "AMA-NOTICE.txt").read_text("utf-8").split())
 
 
 @cache
