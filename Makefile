@@ -11,6 +11,8 @@ help:
 	@echo "make demo       synthetic claims, four measures, reports (in $(DEMO_OUT)/)"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make bench      the model against its peers, on simulated data (half an hour); bench-quick: one minute"
+	@echo "make bench-peers  install the peers of the benchmark in an environment of their own"
 	@echo "make check      ruff, pyright, import rules, definitions"
 	@echo "make format     format the code"
 	@echo "make lock       renew requirements.lock from pyproject.toml (needs uv)"
@@ -24,6 +26,8 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	$(BIN)/riskstd demo --out $(DEMO_OUT) --overwrite
+
+include bench/peers.mk
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -1,4 +1,4 @@
-"""Every code block of the README runs; every link in the documents leads somewhere."""
+"""Every code block of the README and of docs/model.md runs; every link in the documents leads somewhere."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ def test_python_block(number, here):
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert "facility_id" in done.stdout
+
+
+def test_pages_run_from_top_to_bottom(here):
+    """The blocks of docs/model.md build on each other."""
+    page = (ROOT / "docs" / "model.md").read_text("utf-8")
+    script = "\n".join(body for name, body in BLOCK.findall(page) if name == "python")
+    assert "fit_hierarchical" in script
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_commands_in_order(here):

@@ -67,11 +67,35 @@ def read_contraception() -> Rows:
     return Rows(np.array(y), np.array(rows), np.array(district), None)
 
 
+def read_bacteria() -> Rows:
+    y, rows, child = [], [], []
+    with (DATA / "bacteria.csv").open() as file:
+        for number, line in enumerate(csv.DictReader(file)):
+            treated, encouraged = (float(line["treatment"] == arm) for arm in ("drug", "drug_plus"))
+            for late, present in enumerate((line["present_to_week_2"], line["present_later"])):
+                y += [int(found) for found in present]
+                rows += [[treated, encouraged, float(late)]] * len(present)
+                child += [number] * len(present)
+    return Rows(np.array(y), np.array(rows), np.array(child), None)
+
+
+def read_boundary() -> Rows:
+    y, rows, facility = [], [], []
+    with (DATA / "boundary.csv").open() as file:
+        for number, line in enumerate(csv.DictReader(file)):
+            y += [int(event) for event in line["events"]]
+            rows += [[float(x)] for x in line["x"].split()]
+            facility += [number] * len(line["events"])
+    return Rows(np.array(y), np.array(rows), np.array(facility), None)
+
+
 READERS = {
     "cbpp": read_cbpp,
     "surgical": read_surgical,
     "toenail": read_toenail,
     "contraception": read_contraception,
+    "bacteria": read_bacteria,
+    "boundary": read_boundary,
 }
 
 

@@ -4,46 +4,120 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
-from scipy.special import gammaln
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit, gammaln
 
 from riskstd.model import fit_hierarchical
+from riskstd.rates import standardize
 
-ESTIMATE_RTOL = 1e-6
+RTOL = 1e-6
 LOGLIK_RTOL = 1e-8
-EFFECT_ATOL = 1e-6
 
-METHODS = {
+OPTIONS = {
     "laplace": {"method": "laplace"},
-    "agq2": {"method": "agq", "n_nodes": 2},
-    "agq7": {"method": "agq", "n_nodes": 7},
-    "agq25": {"method": "agq", "n_nodes": 25},
-    "agq100": {"method": "agq", "n_nodes": 100},
-    "pql_reml": {"method": "pql"},
+    **{f"agq{nodes}": {"method": "agq", "n_nodes": nodes} for nodes in (1, 2, 5, 7, 10, 25, 100)},
+    "pql_reml": {"method": "pql", "pql_form": "reml"},
     "pql_ml": {"method": "pql", "pql_form": "ml"},
 }
-DATASETS = ("cbpp", "surgical", "contraception", "toenail")
+DATASETS = ("cbpp", "surgical", "contraception", "toenail", "bacteria")
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-@pytest.mark.parametrize("key", METHODS)
-def test_estimates_match_reference(dataset, key, published, golden):
-    rows, expected = published[dataset], golden[dataset][key]
-    fit = fit_hierarchical(rows.y, rows.X, rows.facility, trials=rows.trials, **METHODS[key])
+@pytest.fixture(scope="module", params=DATASETS)
+def dataset(request):
+    return request.param
 
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def case(request, dataset, published, golden):
+    """Rows, our fit and the reference solution; one node is the Laplace approximation."""
+    rows = published[dataset]
+    fit = fit_hierarchical(rows.y, rows.X, rows.facility, trials=rows.trials, **OPTIONS[request.param])
+    return rows, fit, golden[dataset]["laplace" if request.param == "agq1" else request.param]
+
+
+def test_parameters_match_reference(case):
+    _, fit, expected = case
     assert fit.converged
     assert not fit.singular
-    assert_allclose(fit.tau, expected["tau"], rtol=ESTIMATE_RTOL)
-    assert_allclose(fit.mu, expected["mu"], rtol=ESTIMATE_RTOL)
-    assert_allclose(fit.beta, expected["beta"], rtol=ESTIMATE_RTOL)
-    if "log_likelihood_without_constant" in expected:
-        constant = binomial_constant(rows)
-        assert_allclose(fit.log_likelihood - constant, expected["log_likelihood_without_constant"], rtol=LOGLIK_RTOL)
+    assert_allclose(fit.tau, expected["tau"], rtol=RTOL)
+    assert_allclose(fit.mu, expected["mu"], rtol=RTOL)
+    assert_allclose(fit.beta, expected["beta"], rtol=RTOL)
     if "se" in expected:
-        assert_allclose([fit.mu_se, *fit.beta_se], expected["se"], rtol=1e-5)
-    if "effects" in expected:
-        assert_allclose(fit.effects, expected["effects"], atol=EFFECT_ATOL)
-        assert_allclose(fit.effects_variance, expected["effects_variance"], atol=EFFECT_ATOL)
+        assert_allclose([fit.mu_se, *fit.beta_se], expected["se"], rtol=RTOL)
+
+
+def test_log_likelihood_matches_reference(case):
+    """PQL has no likelihood; its Laplace value at the reference estimates is computed here."""
+    rows, fit, expected = case
+    value = expected.get("log_likelihood_without_constant", laplace_log_likelihood(rows, expected))
+    assert_allclose(fit.log_likelihood - binomial_constant(rows), value, rtol=LOGLIK_RTOL)
+
+
+def test_effects_and_variances_match_reference(case):
+    _, fit, expected = case
+    assert_allclose(fit.effects, expected["effects"], rtol=RTOL, atol=1e-9)
+    assert_allclose(fit.effects_variance, expected["effects_variance"], rtol=RTOL)
+    assert np.all(fit.prediction_variance > fit.effects_variance)
+
+
+def test_predicted_and_expected_match_reference(case):
+    """Sums over cases in plain numpy with the reference's coefficients and effects."""
+    rows, fit, expected = case
+    facility = np.unique(rows.facility, return_inverse=True)[1]
+    trials = trials_of(rows)
+    average = expected["mu"] + rows.X @ np.array(expected["beta"])
+    own = average + np.array(expected["effects"])[facility]
+    cases = np.bincount(facility, trials)
+    predicted = np.bincount(facility, trials * expit(own)) / cases
+    at_average = np.bincount(facility, trials * expit(average)) / cases
+    rates = standardize(fit, scale="ratio", interval="none")
+    assert_allclose(rates.predicted, predicted, rtol=RTOL)
+    assert_allclose(rates.expected, at_average, rtol=RTOL)
+    assert_allclose(rates.ratio, predicted / at_average, rtol=RTOL)
+
+
+@pytest.mark.parametrize("key", OPTIONS)
+def test_boundary_is_the_plain_logistic_model_of_r(key, published, golden):
+    rows, expected = published["boundary"], golden["boundary"]["glm"]
+    fit = fit_hierarchical(rows.y, rows.X, rows.facility, **OPTIONS[key])
+    assert fit.singular
+    assert fit.converged
+    assert fit.tau == expected["tau"] == 0
+    assert_allclose([fit.mu, *fit.beta], [expected["mu"], *expected["beta"]], rtol=RTOL)
+    assert_allclose(fit.log_likelihood, expected["log_likelihood_without_constant"], rtol=LOGLIK_RTOL)
+    rates = standardize(fit, scale="ratio", interval="none")
+    assert_array_equal(rates.ratio, 1)
+    assert_array_equal(rates.predicted, rates.expected)
+
+
+def test_data_sets_have_their_published_counts(published):
+    counts = {
+        name: (len(rows.y), len(np.unique(rows.facility)), int(rows.y.sum()), int(trials_of(rows).sum()))
+        for name, rows in published.items()
+    }
+    assert counts == {
+        "cbpp": (56, 15, 99, 842),
+        "contraception": (1934, 60, 759, 1934),
+        "toenail": (1908, 294, 408, 1908),
+        "bacteria": (220, 50, 177, 220),
+        "boundary": (500, 25, 106, 500),
+        "surgical": (12, 12, 208, 2814),
+    }
+
+
+def trials_of(rows):
+    return np.ones(len(rows.y)) if rows.trials is None else rows.trials
+
+
+def laplace_log_likelihood(rows, at):
+    """sum_j [log f_j(u_j) - u_j^2 / (2 tau^2) - log(1 + tau^2 W_j) / 2], without constants."""
+    facility = np.unique(rows.facility, return_inverse=True)[1]
+    effects, trials = np.array(at["effects"]), trials_of(rows)
+    log_odds = at["mu"] + rows.X @ np.array(at["beta"]) + effects[facility]
+    p = expit(log_odds)
+    information = np.bincount(facility, trials * p * (1 - p))
+    conditional = np.sum(rows.y * log_odds - trials * np.logaddexp(0, log_odds))
+    return conditional - np.sum(effects**2) / (2 * at["tau"] ** 2) - np.log1p(at["tau"] ** 2 * information).sum() / 2
 
 
 def binomial_constant(rows):

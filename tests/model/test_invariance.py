@@ -14,8 +14,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.model import fit_hierarchical
-from riskstd.model.cells import collapse_rows
-from riskstd.model.fit import estimate_from_pooled, make_objective
+from riskstd.model.collapse import collapse_rows
+from riskstd.model.fit import estimate_from_pooled
+from riskstd.model.objective import make_objective
 from riskstd.model.pooled import fit_pooled
 
 NAMES = ["years", "diabetes", "copd", "cancer"]
@@ -80,7 +81,7 @@ def test_multiplicity_equals_distinct_copies(simulated, method):
     n_facilities = simulated.facility.max() + 1
     multiplicity = np.random.default_rng(6).integers(0, 4, n_facilities).astype(float)
     objective = objective_of(simulated.X, simulated.facility, simulated.y, n_facilities, method)
-    pooled = fit_pooled(objective.cells, multiplicity)
+    pooled = fit_pooled(objective.path, multiplicity)
     weighted = estimate_from_pooled(objective, pooled, multiplicity)
 
     rows, labels = [], []
@@ -93,10 +94,10 @@ def test_multiplicity_equals_distinct_copies(simulated, method):
             copy += 1
     picked = np.concatenate(rows)
     copies = fit_hierarchical(simulated.y[picked], simulated.X[picked], np.concatenate(labels), method=method)
-    raw = objective.cells.raw_coefficients(weighted.beta)
+    raw = objective.cells.raw_coefficients(weighted.at.beta)
     assert_allclose(raw, [copies.mu, *copies.beta], rtol=1e-8)
-    assert_allclose(weighted.tau, copies.tau, rtol=1e-8)
-    expected = np.repeat(weighted.modes.u, multiplicity.astype(int))
+    assert_allclose(weighted.at.tau, copies.tau, rtol=1e-8)
+    expected = np.repeat(weighted.at.u, multiplicity.astype(int))
     assert_allclose(copies.effects, expected, atol=1e-8)
 
 

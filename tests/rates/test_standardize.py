@@ -153,6 +153,11 @@ def test_measure_without_rules_is_refused(fit):
         standardize(fit, measure=Standardization(category_labels=labels), interval="none")
 
 
+def test_name_of_a_measure_is_refused_with_the_way_to_load_it(fit):
+    with pytest.raises(OptionError, match=r"pass measure=load_measure\('ASC-17'\)"):
+        standardize(fit, measure="ASC-17", interval="none")
+
+
 def test_display_level_does_not_move_the_category(fit):
     labels = CategoryLabels("better", "no different", "worse", "too few")
     narrow = Standardization("ratio", 0, 0.5, 0.95, labels)
@@ -176,7 +181,12 @@ def test_effects_and_labels_keep_their_order(rows):
         {"interval": "jackknife"},
         {"interval": "bootstrap"},
         {"interval": "bootstrap", "seed": -1},
+        {"interval": "bootstrap", "seed": 1.5},
         {"interval": "bootstrap", "seed": 1, "n_bootstrap": 0},
+        {"interval": "bootstrap", "seed": 1, "n_bootstrap": 100.0},
+        {"interval": "bootstrap", "seed": 1, "threads": 0},
+        {"interval": "bootstrap", "seed": 1, "progress": "yes"},
+        {"interval": "plug-in", "checkpoint": "folder"},
         {"interval": "none", "scale": "per_10000"},
         {"interval": "none", "level": 95},
         {"interval": "none", "national_rate": 9.9},

@@ -5,22 +5,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr, solve_triangular
+from scipy.sparse import csr_array
 
 from riskstd.errors import FitError, TooFewDataError
+from riskstd.model.algebra import invert_positive
 from riskstd.model.cells import Cells, FloatArray, IntArray
-from riskstd.model.curvature import invert_positive
 from riskstd.model.inputs import count_text
 from riskstd.model.pooled import PooledFit
 
 MIN_FACILITIES = 2
 """A variance between facilities needs two of them."""
+MIN_CASES = 2
+"""Spread between facilities is seen beside chance where a facility has two cases."""
 COLLINEAR_TOLERANCE = 1e-8
 """Part of a standardised column not explained by the others, under which it is redundant."""
 CLEAR_EIGENVALUE = 1e-6
 """Smallest eigenvalue of the correlation matrix above which no search for redundancy is needed."""
-SEPARATED_SE = 100.0
-"""Standard error, in log-odds across a column's range, of an estimate that runs away."""
-SEPARATED_LOG_ODDS = 40.0
+SEPARATED_SE = 1e4
+"""Standard error, in log-odds per standard deviation of a column, of an estimate that runs away.
+
+Newton steps on separated data stop with standard errors above 1e5, or without convergence.
+"""
+UNCONVERGED_SE = 100.0
+"""The same without convergence, where rounding has stopped the standard error on its way."""
+SMALLEST_SD, LARGEST_SD = 1e-151, 1e151
+"""Standard deviations of a risk factor whose squared coefficients are floats."""
 
 
 def check_enough_data(n_facilities: int, n_events: float, n_factors: int) -> None:
@@ -74,15 +83,39 @@ def check_outcome_varies(n_events: float, n_cases: float) -> None:
     )
 
 
+def check_repeated_cases(cells: Cells) -> None:
+    """Refuse one case per facility: the spread between facilities cannot be told from chance."""
+    if cells.cases.max() >= MIN_CASES:
+        return
+    raise TooFewDataError(
+        f"one case per facility: none of {count_text(cells.n_facilities)} facilities has {MIN_CASES} cases",
+        expected=f"facilities with {MIN_CASES} or more cases, which tell a variance between them from chance",
+        hint="check the facility labels, add cases, or score these cases with published coefficients",
+    )
+
+
 def check_columns(cells: Cells, factor_names: tuple[str, ...]) -> None:
-    """Refuse constant and linearly dependent risk factors, by name."""
-    span = np.ptp(cells.X[:, 1:], axis=0) if len(factor_names) else np.empty(0)
-    constant = [name for name, s in zip(factor_names, span, strict=True) if s == 0]
+    """Refuse constant and linearly dependent risk factors and those in extreme units, by name."""
+    varies = np.zeros(cells.n_coefficients, dtype=bool)
+    # values are counted from a level of the column or its mean, so a column that varies is not all 0
+    varies[cells.design.column] = True
+    constant = [name for name, v in zip(factor_names, varies[1:], strict=True) if not v]
     if constant:
         raise FitError(
             f"constant risk factors: {', '.join(constant)}",
             expected="columns with at least two different values (X has no intercept column)",
             hint="drop them",
+        )
+    extreme = [
+        f"'{name}' ({'below' if sd < 1 else 'above'} the range)"
+        for name, sd in zip(factor_names, cells.scale, strict=True)
+        if not SMALLEST_SD < sd < LARGEST_SD
+    ]
+    if extreme:
+        raise FitError(
+            f"standard deviations near the end of floating-point numbers: {', '.join(extreme)}",
+            expected=f"risk factors with standard deviations from {SMALLEST_SD:.0e} to {LARGEST_SD:.0e}",
+            hint="give them in another unit, or replace codes that stand for missing values",
         )
     for name, group in find_redundant_columns(cells, factor_names):
         raise FitError(
@@ -121,19 +154,24 @@ def level_counts(cells: Cells) -> tuple[IntArray, FloatArray, FloatArray]:
         Positions among the risk factors.
     cases, events : ndarray, shape (n_facilities, n_two_valued)
     """
-    rows = cells.X[:, 1:]
-    if rows.shape[1] == 0:
-        none = np.empty((cells.n_facilities, 0))
-        return np.empty(0, dtype=np.int64), none, none
-    high, low = rows.max(axis=0), rows.min(axis=0)
-    columns = np.flatnonzero(np.all((rows == high) | (rows == low), axis=0))
-    cases = np.empty((cells.n_facilities, len(columns)))
-    events = np.empty_like(cases)
-    for position, k in enumerate(columns):
-        at_high = cells.at_cells((rows[:, k] == high[k]).astype(np.float64))
-        cases[:, position] = cells.facility_sum(cells.n * at_high)
-        events[:, position] = cells.facility_sum(cells.y * at_high)
-    return columns, cases, events
+    found, cases, events = [], [], []
+    table = cells.design.table
+    for block, index in zip(cells.design.index.T, cells.index.T, strict=True):
+        start, stop = int(block.min()), int(block.max()) + 1
+        part = table[start:stop]
+        columns = np.unique(part.indices)
+        columns = columns[columns > 0]
+        values = part[:, columns].toarray()
+        high, low = values.max(axis=0, initial=-np.inf), values.min(axis=0, initial=np.inf)
+        two_valued = np.all((values == high) | (values == low), axis=0)
+        at_high = (values == high)[:, two_valued].astype(np.float64)
+        found.append(columns[two_valued] - 1)
+        shape = (cells.n_facilities, stop - start)
+        for per_cell, sums in ((cells.n, cases), (cells.y, events)):
+            sums.append(csr_array((per_cell, index - start, cells.pointer), shape=shape) @ at_high)
+    columns = np.concatenate(found).astype(np.int64)
+    order = np.argsort(columns)
+    return columns[order], np.hstack(cases)[:, order], np.hstack(events)[:, order]
 
 
 def is_separated(high_cases: FloatArray, high_events: FloatArray, n_cases: float, n_events: float) -> NDArray[np.bool_]:
@@ -172,11 +210,8 @@ def check_estimates_finite(cells: Cells, pooled: PooledFit | None, factor_names:
     """Refuse data in which a combination of risk factors separates events from the rest."""
     if pooled is None:
         raise FitError("the logistic model has no finite estimate", expected="independent risk factors, both outcomes")
-    span = np.ptp(cells.X, axis=0)
-    span[0] = 1.0
-    se = np.sqrt(np.diag(invert_positive(pooled.information))) * span
-    contrast = np.abs(pooled.beta) * span
-    runaway = np.flatnonzero(~(se < SEPARATED_SE) | (contrast > SEPARATED_LOG_ODDS))
+    limit = SEPARATED_SE if pooled.converged else UNCONVERGED_SE
+    runaway = np.flatnonzero(~(np.sqrt(np.diag(invert_positive(pooled.information))) < limit))
     names = [factor_names[k - 1] for k in runaway if k > 0]
     if names:
         counts = total_events_off_minimum(cells, runaway[runaway > 0])

@@ -10,46 +10,35 @@ import numpy as np
 from scipy.special import gammaln
 
 from riskstd.errors import FitError, OptionError
-from riskstd.model.cells import Cells, FloatArray, collapse_rows
+from riskstd.model.algebra import invert_positive, symmetric
+from riskstd.model.cells import FloatArray
 from riskstd.model.checks import (
     check_columns,
     check_enough_data,
     check_estimates_finite,
     check_outcome_varies,
+    check_repeated_cases,
     check_separation,
 )
-from riskstd.model.curvature import invert_positive, symmetric, total, working_information
+from riskstd.model.collapse import collapse_rows
+from riskstd.model.evaluation import Evaluation
 from riskstd.model.inputs import ModelInput, read_model_input
-from riskstd.model.modes import Modes
-from riskstd.model.newton import (
-    MAX_LOG_TAU,
-    MIN_LOG_TAU,
-    Optimum,
-    PathStep,
-    QuadratureObjective,
-    maximise,
-)
+from riskstd.model.newton import MAX_LOG_TAU, MIN_LOG_TAU, Optimum, PathStep, maximise
+from riskstd.model.objective import Objective, added_variance, make_objective, total_value
 from riskstd.model.pooled import PooledFit, excess_spread, fit_pooled, starting_tau
-from riskstd.model.pseudo import PseudoObjective, fixed_effect_variance, solve_pseudo
-from riskstd.model.quadrature import HermiteRule, log_likelihood_at_zero_tau
 from riskstd.model.result import FitData, HierarchicalFit
 
 METHODS = ("agq", "laplace", "pql")
 PQL_FORMS = ("reml", "ml")
 MAX_NODES = 200
 
-Objective = QuadratureObjective | PseudoObjective
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimate:
-    """An optimum on the standardised scale, tau = 0 included."""
+    """An optimum on the scale of the scaled columns, tau = 0 included."""
 
-    beta: FloatArray
-    tau: float
+    at: Evaluation
     log_likelihood: float
-    modes: Modes
-    mean: FloatArray
     converged: bool
     path: tuple[PathStep, ...]
     optimum: Optimum | None
@@ -133,15 +122,16 @@ def fit_hierarchical(
     cells = collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
     check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
     check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
+    check_repeated_cases(cells)
     check_columns(cells, rows.factor_names)
     check_separation(cells, rows.factor_names)
     multiplicity = np.ones(cells.n_facilities)
-    pooled = fit_pooled(cells, multiplicity)
+    objective = make_objective(cells, method, n_nodes, pql_form)
+    pooled = fit_pooled(objective.path, multiplicity)
     check_estimates_finite(cells, pooled, rows.factor_names)
     assert pooled is not None
-    objective = make_objective(cells, method, n_nodes, pql_form)
     estimate = estimate_from_pooled(objective, pooled, multiplicity)
-    if estimate.tau >= math.exp(MAX_LOG_TAU):
+    if estimate.at.tau >= math.exp(MAX_LOG_TAU):
         raise FitError(
             f"the variance between facilities runs to infinity ({cells.n_facilities} facilities, "
             f"{int(np.sum((cells.events > 0) & (cells.events < cells.cases)))} of them with both outcomes)",
@@ -151,19 +141,12 @@ def fit_hierarchical(
     return _report(rows, objective, pooled, estimate, method, n_nodes, pql_form)
 
 
-def make_objective(cells: Cells, method: str, n_nodes: int, pql_form: str) -> Objective:
-    """Objective of a method."""
-    if method == "pql":
-        return PseudoObjective(cells, pql_form == "reml")
-    return QuadratureObjective(cells, HermiteRule.of(1 if method == "laplace" else n_nodes))
-
-
 def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
     """Estimate from the pooled start; tau = 0 when the data spread no more than chance.
 
     Parameters
     ----------
-    objective : QuadratureObjective or PseudoObjective
+    objective : Objective
     pooled : PooledFit
         Of the same multiplicity.
     multiplicity : ndarray, shape (n_facilities,)
@@ -172,34 +155,21 @@ def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: 
     -------
     Estimate
     """
-    cells = objective.cells
-    reml = isinstance(objective, PseudoObjective) and objective.reml
-    spread = excess_spread(cells, pooled, reml=reml)
+    spread = excess_spread(objective.path, pooled, reml=objective.reml)
     tau = starting_tau(pooled, spread, multiplicity)
     if tau == 0.0:
-        return _boundary(cells, pooled, multiplicity)
+        return _boundary(pooled, multiplicity)
     theta = np.append(pooled.beta, np.log(tau))
-    optimum = optimise(objective, theta, np.zeros(cells.n_facilities), multiplicity)
+    optimum = maximise(objective, theta, np.zeros(objective.cells.n_facilities), multiplicity)
     if optimum.theta[-1] <= MIN_LOG_TAU:
-        return _boundary(cells, pooled, multiplicity)
+        return _boundary(pooled, multiplicity)
     at = optimum.evaluation
-    value = float(total(multiplicity, at.log_likelihood))
-    tau = float(np.exp(optimum.theta[-1]))
-    return Estimate(optimum.theta[:-1], tau, value, at.modes, at.mean, optimum.converged, optimum.path, optimum)
+    return Estimate(at, total_value(at, multiplicity), optimum.converged, optimum.path, optimum)
 
 
-def optimise(objective: Objective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:
-    """Run the optimiser that belongs to the objective."""
-    if isinstance(objective, PseudoObjective):
-        return solve_pseudo(objective, theta, start, multiplicity)
-    return maximise(objective, theta, start, multiplicity)
-
-
-def _boundary(cells: Cells, pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
-    value = float(total(multiplicity, log_likelihood_at_zero_tau(cells, pooled.beta)))
-    path = (PathStep(value, 0.0, 0.0),)
-    zeros = np.zeros(cells.n_facilities)
-    return Estimate(pooled.beta, 0.0, value, pooled.at, zeros, pooled.converged, path, None)
+def _boundary(pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
+    value = total_value(pooled.at, multiplicity)
+    return Estimate(pooled.at, value, pooled.converged, (PathStep(value, 0.0, 0.0),), None)
 
 
 def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None:
@@ -211,7 +181,7 @@ def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None
     """
     if method not in METHODS:
         raise OptionError(f"method {method!r}", expected="one of " + ", ".join(METHODS))
-    if not isinstance(n_nodes, int | np.integer) or not 1 <= n_nodes <= MAX_NODES:
+    if isinstance(n_nodes, bool) or not isinstance(n_nodes, int | np.integer) or not 1 <= n_nodes <= MAX_NODES:
         raise OptionError(f"n_nodes {n_nodes!r}", expected=f"a whole number from 1 to {MAX_NODES}")
     if pql_form not in PQL_FORMS:
         raise OptionError(f"pql_form {pql_form!r}", expected="one of " + ", ".join(PQL_FORMS))
@@ -226,32 +196,31 @@ def _report(
     n_nodes: int,
     pql_form: str,
 ) -> HierarchicalFit:
-    cells = objective.cells
-    singular = estimate.tau == 0.0
-    curvatures = None
-    if estimate.optimum is not None:
-        curvatures = objective.curvatures(estimate.optimum.theta, estimate.optimum.evaluation)
-    covariance = _covariance(cells, objective, pooled, estimate, curvatures)
-    raw = cells.raw_coefficients(estimate.beta)
+    cells, at = objective.cells, estimate.at
+    singular = at.tau == 0.0
+    covariance = _covariance(objective, pooled, estimate)
+    raw = cells.raw_coefficients(at.beta)
     ones = np.ones(cells.n_facilities)
-    variance = estimate.modes.variance
-    added = np.zeros_like(variance) if singular else fixed_effect_variance(cells, estimate.modes, ones)
+    added = np.zeros_like(at.variance)
+    if not singular:
+        working = at.curvature or objective.path.curvature(at, ones, pseudo=True)
+        added = added_variance(at, working, None)
     se = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
     return HierarchicalFit(
         mu=float(raw[0]),
         beta=_frozen(raw[1:]),
-        tau=estimate.tau,
+        tau=at.tau,
         factor_names=rows.factor_names,
         mu_se=float(se[0]),
         beta_se=_frozen(se[1:-1]),
         tau_se=float(se[-1]),
         covariance=_frozen(covariance),
-        log_likelihood=estimate.log_likelihood + _binomial_constant(rows),
+        log_likelihood=estimate.log_likelihood + binomial_constant(rows),
         facilities=_frozen(rows.labels),
-        effects=_frozen(estimate.modes.u),
-        effects_variance=_frozen(variance),
-        prediction_variance=_frozen(variance + added),
-        effects_mean=_frozen(estimate.mean),
+        effects=_frozen(at.u),
+        effects_variance=_frozen(at.variance),
+        prediction_variance=_frozen(at.variance + added),
+        effects_mean=_frozen(at.mean),
         converged=estimate.converged,
         singular=singular,
         newton_decrement=estimate.path[-1].decrement,
@@ -262,40 +231,35 @@ def _report(
         n_cases=float(cells.cases.sum()),
         n_events=float(cells.events.sum()),
         n_facilities=cells.n_facilities,
-        warnings=_warnings(estimate),
-        _data=FitData(cells, estimate.beta, curvatures, pql_form),
+        warnings=_warnings(estimate, float(se[-1])),
+        _data=FitData(cells, at.beta, pql_form),
     )
 
 
-def _covariance(
-    cells: Cells,
-    objective: Objective,
-    pooled: PooledFit,
-    estimate: Estimate,
-    curvatures: FloatArray | None,
-) -> FloatArray:
+def _covariance(objective: Objective, pooled: PooledFit, estimate: Estimate) -> FloatArray:
     """Covariance of (mu, beta, tau) on the original scale; NaN for tau at the boundary."""
-    size = cells.n_coefficients
+    cells, at = objective.cells, estimate.at
+    size, ones = cells.n_coefficients, np.ones(cells.n_facilities)
     standard = np.full((size + 1, size + 1), np.nan)
-    ones = np.ones(cells.n_facilities)
-    if curvatures is None:
+    if estimate.optimum is None:
         standard[:size, :size] = invert_positive(pooled.information)
-    elif isinstance(objective, PseudoObjective):
+    elif objective.pseudo:
+        working = objective.curvature(at, ones).hessian
         standard[:] = 0.0
-        standard[:size, :size] = invert_positive(working_information(cells, estimate.modes, ones))
-        standard[size, size] = 1.0 / total(ones, curvatures)[size, size]
+        standard[:size, :size] = invert_positive(working[:size, :size])
+        standard[size, size] = 1.0 / working[size, size]
     else:
-        standard = invert_positive(total(ones, curvatures))
+        standard = invert_positive(objective.observed_curvature(estimate.optimum.theta, at, ones))
     back = np.zeros((size + 1, size + 1))
     back[:size, :size] = cells.back_transform()
-    back[size, size] = estimate.tau
+    back[size, size] = at.tau
     fixed = back[:size, :size] @ standard[:size, :size] @ back[:size, :size].T
-    out = back @ standard @ back.T if curvatures is not None else np.full_like(standard, np.nan)
+    out = np.full_like(standard, np.nan) if estimate.optimum is None else back @ standard @ back.T
     out[:size, :size] = fixed
     return symmetric(out)
 
 
-def _binomial_constant(rows: ModelInput) -> float:
+def binomial_constant(rows: ModelInput) -> float:
     """Sum of weight x log(trials choose y); fsum is exact, so row order cannot change it."""
     several = rows.trials > 1
     n, y = rows.trials[several], rows.raw_y[several]
@@ -303,10 +267,12 @@ def _binomial_constant(rows: ModelInput) -> float:
     return math.fsum(terms.tolist())
 
 
-def _warnings(estimate: Estimate) -> tuple[str, ...]:
+def _warnings(estimate: Estimate, tau_se: float) -> tuple[str, ...]:
     found = []
-    if estimate.tau == 0.0:
+    if estimate.at.tau == 0.0:
         found.append("tau is 0: facilities differ no more than chance, every ratio is 1")
+    elif math.isnan(tau_se):
+        found.append("the data hardly tell tau: its standard error cannot be computed")
     if not estimate.converged:
         found.append(
             f"not converged after {len(estimate.path)} iterations: "

@@ -6,10 +6,12 @@ Messages name columns, counts and row positions (from 0), never a value of a row
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import NarwhalsError
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError
@@ -27,6 +29,7 @@ class ModelInput:
     y, n : ndarray, shape (n_rows,)
         Events and cases, times the weight of the row.
     X : ndarray, shape (n_rows, n_factors)
+        The caller's own memory where it holds floats: never written to.
     facility : ndarray of int, shape (n_rows,)
         Position in `labels`.
     labels : ndarray, shape (n_facilities,)
@@ -66,7 +69,7 @@ def read_model_input(
     FitError
         Lengths that differ, missing or infinite numbers, outcomes outside 0 .. trials.
     """
-    _refuse_other_index(y, X, facility, trials, weights, offset)
+    refuse_other_index(y, X, facility, trials, weights, offset)
     rows, names = read_factors(X, factor_names)
     length = len(rows)
     events = read_numbers(y, "outcome y", length)
@@ -75,7 +78,7 @@ def read_model_input(
     cases = np.ones(length) if trials is None else read_numbers(trials, "trials", length)
     row_weights = np.ones(length) if weights is None else read_numbers(weights, "weights", length)
     shift = None if offset is None else read_numbers(offset, "offset", length)
-    _check_outcome(events, cases, given=trials is not None)
+    check_outcome(events, cases, given=trials is not None)
     refuse_rows(row_weights <= 0, "weights", "0 or below", "positive weights", "leave those rows out")
     labels, codes = code_facilities(label_values)
     return ModelInput(
@@ -92,7 +95,7 @@ def read_model_input(
     )
 
 
-def _refuse_other_index(*given: Any) -> None:
+def refuse_other_index(*given: Any) -> None:
     """Refuse pandas objects whose labels differ: rows are taken by position."""
     indexes = [one.index for one in given if type(one).__module__.startswith("pandas") and hasattr(one, "index")]
     if any(not indexes[0].equals(other) for other in indexes[1:]):
@@ -116,13 +119,19 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     >>> read_factors([[0, 1], [1, 1]])[1]
     ('x1', 'x2')
     """
-    frame = nw.from_native(X, eager_only=True, allow_series=True, pass_through=True)
+    try:
+        frame = nw.from_native(X, eager_only=True, allow_series=True, pass_through=True)
+    except NarwhalsError:
+        raise FitError("X has repeated column names", expected="distinct names") from None
     if isinstance(frame, nw.Series):
         frame = frame.to_frame()
     if isinstance(frame, nw.DataFrame):
-        names = tuple(str(name) for name in frame.columns)
-        columns = [_as_float(frame[name].to_numpy(), f"risk factor '{name}'") for name in frame.columns]
-        rows = np.column_stack(columns) if columns else np.zeros((len(frame), 0))
+        # not by name: a number as a name would pick a row
+        series = list(frame.iter_columns())
+        names = tuple(str(one.name) for one in series)
+        rows = np.empty((len(frame), len(series)), order="F")
+        for k, one in enumerate(series):
+            rows[:, k] = _as_float(one.to_numpy(), f"risk factor '{one.name}'")
     else:
         rows = _as_float(X, "risk factors X")
         rows = rows[:, None] if rows.ndim == 1 else rows
@@ -136,9 +145,13 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     if len(set(names)) != len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise FitError(f"repeated factor names: {', '.join(repeated)}", expected="distinct names")
-    for name, bad in zip(names, ~np.isfinite(rows).T, strict=True):
-        refuse_rows(bad, f"risk factor '{name}'", "missing or infinite", "finite numbers")
-    return rows + 0.0, names  # + 0.0 turns -0.0 into 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.add.reduce(rows, axis=0)
+    # a sum that is finite has finite terms; only the others need a look at every row
+    for k in np.flatnonzero(~np.isfinite(sums)):
+        bad = ~np.isfinite(rows[:, k])
+        refuse_rows(bad, f"risk factor '{names[k]}'", "missing or infinite", "finite numbers")
+    return rows, names
 
 
 def read_numbers(values: Any, name: str, length: int) -> FloatArray:
@@ -153,13 +166,20 @@ def read_values(values: Any, name: str) -> NDArray[Any]:
     """Read a series, list or array as a one-dimensional array."""
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
-        if series.dtype in (nw.Categorical, nw.Enum):
+        if series.dtype in (nw.Categorical, nw.Enum) and not series.implementation.is_pandas_like():
             series = series.cast(nw.String)
         return np.asarray(series.to_numpy())
+    if isinstance(values, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(values)
+        values = np.array(np.ma.getdata(values), dtype=object)
+        values[masked] = None
     try:
         array = np.asarray(values)
     except ValueError:
         raise FitError(f"{name} holds lists of different lengths", expected="one value per row") from None
+    if array.dtype.kind in "US" and isinstance(values, list | tuple):
+        # numpy would turn a number, or NaN, beside text into text
+        array = np.array(values, dtype=object)
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
@@ -172,8 +192,9 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
     >>> labels.tolist(), codes.tolist()
     (['a', 'b'], [1, 0, 1])
     """
-    if values.dtype.kind == "f":
-        refuse_rows(np.isnan(values), "facility", "missing", "a label on every row")
+    if values.dtype.kind in "fcmM":
+        # NaN and NaT differ from themselves
+        refuse_rows(values != values, "facility", "missing", "a label on every row")
     if values.dtype.kind != "O":
         labels, codes = np.unique(values, return_inverse=True)
         return labels, codes
@@ -188,6 +209,12 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
             expected="labels of one type",
             hint="convert them all to text",
         ) from None
+    if not all(one < other for one, other in pairwise(ordered)):
+        raise FitError(
+            f"facility labels of type {type(ordered[0]).__name__}, which has no order",
+            expected="labels that can be sorted",
+            hint="convert them to text",
+        )
     position = {label: k for k, label in enumerate(ordered)}
     codes = np.fromiter((position[label] for label in values.tolist()), dtype=np.int64, count=len(values))
     labels = np.empty(len(ordered), dtype=object)
@@ -229,22 +256,25 @@ def count_text(count: float) -> str:
 
 
 def _missing_labels(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.array([_is_missing(v) for v in values.tolist()], dtype=bool)
+
+
+def _is_missing(value: Any) -> bool:
     # pandas.NA answers neither True nor False to a comparison, so it is known by its type
-    return np.array(
-        [v is None or type(v).__name__ in ("NAType", "NaTType") or v != v for v in values.tolist()],
-        dtype=bool,
-    )
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
 def _as_float(values: Any, name: str) -> FloatArray:
     try:
-        array = np.asarray(values)
+        array = np.asarray(read_values(values, name) if isinstance(values, np.ma.MaskedArray) else values)
         # numpy would turn text and dates into numbers silently
         is_text = array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)
+        if array.dtype.kind == "O" and not is_text:
+            array = np.array([np.nan if _is_missing(v) else v for v in array.flat], dtype=object).reshape(array.shape)
         if array.dtype.kind in "biufO" and not is_text:
-            return np.array(array, dtype=np.float64)
+            return np.asarray(array, dtype=np.float64)
         kind = "text" if is_text else str(array.dtype)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         kind = "mixed"
     raise FitError(f"{name} cannot be read as numbers (type {kind})", expected="numbers, or true and false")
 
@@ -254,7 +284,8 @@ def _check_length(values: NDArray[Any], name: str, length: int) -> None:
         raise FitError(f"{name} has shape {values.shape}, X has {length} rows", expected=f"shape ({length},)")
 
 
-def _check_outcome(events: FloatArray, cases: FloatArray, *, given: bool) -> None:
+def check_outcome(events: FloatArray, cases: FloatArray, *, given: bool) -> None:
+    """Refuse outcomes other than 0 and 1, or other than counts within the trials `given`."""
     if not given:
         expected = "0 or 1 (no event, event)"
         hint = "pass trials= when y counts events"

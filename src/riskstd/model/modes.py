@@ -11,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.evaluation import MODE_STEP, bounded_exp
 
-MODE_STEP = 1e-6
-"""Step in log-odds under which a mode counts as found (the error left is its cube)."""
 MAX_MODE_PASSES = 200
-MAX_LOG_ODDS = 340.0
-"""Log-odds beyond which exp() is held, so that products of two stay finite."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,17 +44,6 @@ class Modes:
     sum_w: FloatArray
     sum_w1: FloatArray
     variance: FloatArray
-
-
-def bounded_exp(log_odds: FloatArray) -> FloatArray:
-    """exp() of log-odds held inside +-MAX_LOG_ODDS.
-
-    Examples
-    --------
-    >>> bounded_exp(np.array([0.0, 1e6])).tolist() == [1.0, float(np.exp(340.0))]
-    True
-    """
-    return np.exp(np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))
 
 
 def find_modes(
@@ -96,6 +82,11 @@ def find_modes(
         if np.max(np.abs(step)) < step_tolerance:
             break
     return _moments(cells, odds_average, u, tau)
+
+
+def modes_at(cells: Cells, log_odds: FloatArray, u: FloatArray, tau: float) -> Modes:
+    """Moments at modes already found."""
+    return _moments(cells, cells.at_cells(bounded_exp(log_odds)), u, tau)
 
 
 def _moments(cells: Cells, odds_average: FloatArray, u: FloatArray, tau: float) -> Modes:

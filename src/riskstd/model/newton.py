@@ -10,19 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riskstd.model.cells import Cells, FloatArray
-from riskstd.model.curvature import (
-    central_differences,
-    laplace_hessians,
-    mode_derivatives,
-    solve_expected,
-    solve_positive,
-    symmetric,
-    total,
-    working_curvatures,
-)
-from riskstd.model.modes import MODE_STEP
-from riskstd.model.quadrature import Evaluation, HermiteRule, evaluate
+from riskstd.model.algebra import solve_expected, solve_positive
+from riskstd.model.cells import FloatArray
+from riskstd.model.evaluation import Curvature, Evaluation
+from riskstd.model.objective import Objective, total_value
 
 DECREMENT = 1e-9
 """Newton decrement (distance to the optimum in standard errors) at which the fit stops."""
@@ -35,6 +26,7 @@ NEAR = 1e-3
 PATIENCE = 10
 """Iterations after which slow progress counts as slow wherever it happens."""
 MAX_STEPS = 100
+MAX_HALVINGS = 30
 MAX_BETA_STEP = 2.0
 MAX_LOG_TAU_STEP = 1.0
 MIN_LOG_TAU = float(np.log(1e-5))
@@ -68,37 +60,14 @@ class Optimum:
     path: tuple[PathStep, ...]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class QuadratureObjective:
-    """Log-likelihood by Laplace (one node) or adaptive Gauss-Hermite quadrature."""
+def maximise(objective: Objective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:
+    """Go from `theta` to the optimum; a log-likelihood never falls on the way.
 
-    cells: Cells
-    rule: HermiteRule
-
-    def evaluate(
-        self,
-        theta: FloatArray,
-        start: FloatArray,
-        multiplicity: FloatArray,  # noqa: ARG002
-        step_tolerance: float = MODE_STEP,
-    ) -> Evaluation:
-        """Value and score per facility; they do not depend on the multiplicity."""
-        return evaluate(self.cells, theta, start, self.rule, step_tolerance)
-
-    def curvatures(self, theta: FloatArray, evaluation: Evaluation) -> FloatArray:
-        """Negative Hessian per facility, by differences of the score when there are nodes to move."""
-        if len(self.rule.x) == 1:
-            return laplace_hessians(self.cells, float(np.exp(theta[-1])), evaluation.modes)
-        start = evaluation.modes.u
-        return symmetric(central_differences(lambda t: evaluate(self.cells, t, start, self.rule).score, theta))
-
-
-def maximise(objective: QuadratureObjective, theta: FloatArray, start: FloatArray, multiplicity: FloatArray) -> Optimum:
-    """Climb from `theta` to the maximum; the log-likelihood never falls.
+    Pseudo-likelihood has none: its equations are solved without a search along the step.
 
     Parameters
     ----------
-    objective : QuadratureObjective
+    objective : Objective
     theta : ndarray, shape (n_coefficients + 1,)
     start : ndarray, shape (n_facilities,)
         First guess of the modes.
@@ -112,25 +81,27 @@ def maximise(objective: QuadratureObjective, theta: FloatArray, start: FloatArra
     path: list[PathStep] = []
     converged, by_differences = False, False
     for _ in range(MAX_STEPS):
-        tau = float(np.exp(theta[-1]))
-        value = float(total(multiplicity, at.log_likelihood))
-        score = total(multiplicity, at.score)
-        step = _newton_step(objective, theta, at, multiplicity, score, by_differences)
+        value = total_value(at, multiplicity)
+        curvature = objective.curvature(at, multiplicity)
+        step = solve_curvature(objective, curvature, at, multiplicity)
         if step is None:
             break
-        decrement = float(np.sqrt(max(score @ step, 0.0)))
-        path.append(PathStep(value, tau, decrement))
+        decrement = float(np.sqrt(max(at.score @ step, 0.0)))
+        path.append(PathStep(value, at.tau, decrement))
         if decrement < DECREMENT:
             converged = True
             break
-        by_differences = by_differences or (len(objective.rule.x) > 1 and is_slow(path))
-        moved = _climb(objective, theta, at, multiplicity, bounded_step(step), value)
+        by_differences = by_differences or (not objective.is_closed_form and is_slow(path))
+        if by_differences:
+            step = step_by_differences(objective, theta, at, multiplicity, step)
+        moved = _climb(objective, theta, at, multiplicity, bounded_step(step), value, curvature.sum_wx)
         if moved is None:
-            converged = decrement < ACCEPTABLE_DECREMENT
             break
         theta, at = moved
         if not MIN_LOG_TAU < theta[-1] < MAX_LOG_TAU:
             break
+    # when rounding stops the progress, an acceptable distance is convergence all the same
+    converged = converged or (bool(path) and path[-1].decrement < ACCEPTABLE_DECREMENT)
     return Optimum(theta, at, converged, tuple(path))
 
 
@@ -159,43 +130,54 @@ def bounded_step(step: FloatArray) -> FloatArray:
     return step / longest
 
 
-def moved_modes(cells: Cells, theta: FloatArray, at: Evaluation, step: FloatArray) -> FloatArray:
+def moved_modes(at: Evaluation, sum_wx: FloatArray, step: FloatArray) -> FloatArray:
     """First-order guess of the modes after a step in theta."""
-    u_beta, u_tau = mode_derivatives(cells, at.modes, float(np.exp(theta[-1])))
-    return at.modes.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
+    u_beta, u_tau = at.mode_slopes(sum_wx)
+    return at.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
 
 
-def _newton_step(
-    objective: QuadratureObjective,
-    theta: FloatArray,
-    at: Evaluation,
-    multiplicity: FloatArray,
-    score: FloatArray,
-    by_differences: bool,
+def solve_curvature(
+    objective: Objective, curvature: Curvature, at: Evaluation, multiplicity: FloatArray
 ) -> FloatArray | None:
-    tau = float(np.exp(theta[-1]))
-    if by_differences:
-        step = solve_positive(total(multiplicity, objective.curvatures(theta, at)), score)
+    """Newton step; with the expected curvature where the Hessian is not positive definite."""
+    if not objective.pseudo:
+        step = solve_positive(curvature.hessian, at.score)
         if step is not None:
             return step
-    step = solve_positive(total(multiplicity, laplace_hessians(objective.cells, tau, at.modes)), score)
-    if step is not None:
-        return step
-    return solve_expected(total(multiplicity, working_curvatures(objective.cells, tau, at.modes)), score)
+        curvature = objective.path.curvature(at, multiplicity, pseudo=True)
+    return solve_expected(curvature.hessian, at.score)
+
+
+def step_by_differences(
+    objective: Objective, theta: FloatArray, at: Evaluation, multiplicity: FloatArray, fallback: FloatArray
+) -> FloatArray:
+    """Newton step with the true Jacobian of the score, where it leads uphill."""
+    jacobian = objective.curvature_by_differences(theta, at, multiplicity)
+    if not objective.pseudo:
+        step = solve_positive(jacobian, at.score)
+        return fallback if step is None else step
+    try:
+        step = np.linalg.solve(jacobian, at.score)
+    except np.linalg.LinAlgError:
+        return fallback
+    return step if np.all(np.isfinite(step)) and at.score @ step > 0 else fallback
 
 
 def _climb(
-    objective: QuadratureObjective,
+    objective: Objective,
     theta: FloatArray,
     at: Evaluation,
     multiplicity: FloatArray,
     step: FloatArray,
     value: float,
+    sum_wx: FloatArray,
 ) -> tuple[FloatArray, Evaluation] | None:
-    for _ in range(30):
-        guess = moved_modes(objective.cells, theta, at, step)
-        new = objective.evaluate(theta + step, guess, multiplicity)
-        new_value = float(total(multiplicity, new.log_likelihood))
+    """Move by the step, halved until the log-likelihood does not fall."""
+    for _ in range(MAX_HALVINGS):
+        new = objective.evaluate(theta + step, moved_modes(at, sum_wx, step), multiplicity)
+        if objective.pseudo:
+            return (theta + step, new) if np.all(np.isfinite(new.score)) else None
+        new_value = total_value(new, multiplicity)
         if np.isfinite(new_value) and new_value >= value - 1e-12 * abs(value):
             return theta + step, new
         step = 0.5 * step

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riskstd.model.cells import Cells, FloatArray, weighted_gram
-from riskstd.model.curvature import invert_positive, quadratic_form, solve_positive, total
-from riskstd.model.modes import Modes, bounded_exp, find_modes
+from riskstd.model.algebra import invert_positive, quadratic_form, solve_positive, total
+from riskstd.model.cells import FloatArray
+from riskstd.model.evaluation import MODE_STEP, Evaluation, HermiteRule, bounded_exp
+from riskstd.model.paths import Path
 
 MAX_POOLED_STEPS = 60
 POOLED_DECREMENT = 1e-10
@@ -16,31 +17,31 @@ POOLED_DECREMENT = 1e-10
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PooledFit:
-    """Coefficients of the standardised columns, information matrix, modes of zero.
+    """Coefficients of the scaled columns, information matrix, evaluation at effects of zero.
 
     Parameters
     ----------
     beta : ndarray, shape (n_coefficients,)
     information : ndarray, shape (n_coefficients, n_coefficients)
-    at : Modes
-        Moments with every facility effect at 0.
+    at : Evaluation
+        At tau = 0, every facility effect at 0.
     converged : bool
     n_steps : int
     """
 
     beta: FloatArray
     information: FloatArray
-    at: Modes
+    at: Evaluation
     converged: bool
     n_steps: int
 
 
-def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
+def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
     """Fit the logistic model without facility effects by Newton steps.
 
     Parameters
     ----------
-    cells : Cells
+    path : CompiledPath or PlainPath
     multiplicity : ndarray, shape (n_facilities,)
         How often each facility counts.
 
@@ -49,14 +50,16 @@ def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
     PooledFit or None
         None when there are no events, only events, or the information is singular.
     """
-    per_cell = multiplicity[cells.facility]
-    n = cells.at_patterns(cells.n * per_cell)
+    cells = path.cells
+    n = cells.at_patterns(cells.n * multiplicity[cells.facility])
     events = total(multiplicity, cells.event_rows)
     n_events, n_cases = events[0], n.sum()
     if not 0 < n_events < n_cases:
         return None
     beta = np.zeros(cells.n_coefficients)
-    beta[0] = np.log(n_events / (n_cases - n_events))
+    # known log-odds far from 0 would send the first step astray
+    known = np.sum(n * cells.linear_predictor(beta)) / n_cases
+    beta[0] = np.log(n_events / (n_cases - n_events)) - known
     value = -np.inf
     converged, step, step_count = False, beta * 0.0, 0
     information: FloatArray | None = None
@@ -69,8 +72,8 @@ def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
             continue
         value = new_value
         p = odds / (1.0 + odds)
-        new_information = weighted_gram(cells.X, n * p / (1.0 + odds))
-        score = events - np.einsum("k,kq->q", n * p, cells.X)
+        new_information = path.pattern_gram(n * p / (1.0 + odds))
+        score = events - path.pattern_sum(n * p)
         solution = solve_positive(new_information, score)
         if solution is None:
             break
@@ -82,11 +85,12 @@ def fit_pooled(cells: Cells, multiplicity: FloatArray) -> PooledFit | None:
         beta = beta + step
     if information is None:
         return None
-    at = find_modes(cells, cells.linear_predictor(beta), 0.0, np.zeros(cells.n_facilities))
+    zero, laplace = np.zeros(cells.n_facilities), HermiteRule.of(1)
+    at = path.evaluate(beta, 0.0, zero, multiplicity, laplace, pseudo=True, step_tolerance=MODE_STEP)
     return PooledFit(beta, information, at, converged, step_count)
 
 
-def excess_spread(cells: Cells, pooled: PooledFit, *, reml: bool) -> FloatArray:
+def excess_spread(path: Path, pooled: PooledFit, *, reml: bool) -> FloatArray:
     """Spread of the facility score residuals over the spread by chance, per facility.
 
     S_j^2 - W_j, S_j the score residual and W_j the sum of p(1-p); half its sum is the slope
@@ -96,10 +100,12 @@ def excess_spread(cells: Cells, pooled: PooledFit, *, reml: bool) -> FloatArray:
     -------
     ndarray, shape (n_facilities,)
     """
-    residual = cells.events - cells.facility_sum(cells.n * pooled.at.p)
+    cells = path.cells
+    residual = cells.events - cells.facility_sum(pooled.at.residual)
     spread = residual**2 - pooled.at.sum_w
     if reml:
-        a = cells.facility_sum_rows(pooled.at.w)
+        ones = np.ones(cells.n_facilities)
+        a = path.curvature(pooled.at, ones, pseudo=True).sum_wx
         spread = spread + quadratic_form(a, invert_positive(pooled.information))
     return spread
 

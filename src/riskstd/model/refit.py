@@ -7,21 +7,20 @@ resample without a pass over the data; Broyden updates of the inverse Hessian do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError
-from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.algebra import total
+from riskstd.model.cells import FloatArray
 from riskstd.model.checks import check_estimates_finite, is_separated, level_counts
-from riskstd.model.curvature import mode_derivatives, total
-from riskstd.model.fit import Objective, estimate_from_pooled, make_objective
-from riskstd.model.modes import Modes, find_modes
+from riskstd.model.evaluation import MODE_STEP, Evaluation, unpack
+from riskstd.model.fit import estimate_from_pooled
 from riskstd.model.newton import bounded_step
+from riskstd.model.objective import added_variance, make_objective
 from riskstd.model.pooled import fit_pooled
-from riskstd.model.pseudo import fixed_effect_variance
-from riskstd.model.quadrature import Evaluation
 from riskstd.model.result import HierarchicalFit
 
 REFIT_DECREMENT = 1e-4
@@ -58,26 +57,31 @@ class Refit:
 
 
 class Refitter:
-    """Refits a model to facility multiplicities.
+    """Refits a model to facility multiplicities, one after another.
 
     Parameters
     ----------
     fit : HierarchicalFit
+    threads : int, optional
+        All processors when left out.
     """
 
-    def __init__(self, fit: HierarchicalFit) -> None:
-        data = fit._data
+    def __init__(self, fit: HierarchicalFit, threads: int | None = None) -> None:
+        data = fit.data
         self.cells = data.cells
-        self._method, self._n_nodes, self._pql_form = fit.method, fit.n_nodes, data.pql_form
-        self._objective: Objective = self._make_objective(data.cells)
-        self._curvatures = data.curvatures
+        self._options = (fit.method, fit.n_nodes, data.pql_form, threads)
+        self._objective = make_objective(data.cells, *self._options)
+        self.path = self._objective.path
         self._beta, self._tau = data.beta, fit.tau
         self._columns, self._high_cases, self._high_events = level_counts(data.cells)
-        if data.curvatures is not None:
+        if not fit.singular:
             self._theta = np.append(data.beta, np.log(fit.tau))
             ones = np.ones(data.cells.n_facilities)
             self._at = self._objective.evaluate(self._theta, np.array(fit.effects), ones)
-            self._mode_slopes = mode_derivatives(data.cells, self._at.modes, fit.tau)
+            curvature = self.path.facility_curvature(self._at, pseudo=self._objective.pseudo)
+            self._packed = curvature.packed
+            self._mode_slopes = self._at.mode_slopes(curvature.sum_wx)
+            self._scores = self.path.facility_scores(self._at)
 
     def refit(self, multiplicity: FloatArray) -> Refit | None:
         """Refit to facilities counted `multiplicity` times each.
@@ -93,24 +97,19 @@ class Refitter:
             None when neither the warm start nor a full fit converges.
         """
         held = self._separated(multiplicity)
-        warm = self._warm(multiplicity, held)
-        if warm is not None:
-            beta, tau, modes, retried = *warm, False
-        else:
-            full = self._full(multiplicity, held)
-            if full is None:
-                return None
+        at, retried = self._warm(multiplicity, held), False
+        if at is None:
             # a full fit with tau = 0 has no warm start to fail
-            beta, tau, modes, retried = *full, self._curvatures is not None
-        added = np.zeros_like(modes.u)
-        if tau > 0:
-            added = fixed_effect_variance(self.cells, modes, multiplicity, ~held)
+            at, retried = self._full(multiplicity, held), self._tau > 0
+        if at is None:
+            return None
+        added = np.zeros_like(at.u)
+        if at.tau > 0:
+            working = self.path.curvature(at, multiplicity, pseudo=True)
+            added = added_variance(at, working, ~held)
             if not np.all(np.isfinite(added)):
                 return None
-        return Refit(beta, tau, modes.u, modes.variance, modes.variance + added, bool(held.any()), retried)
-
-    def _make_objective(self, cells: Cells) -> Objective:
-        return make_objective(cells, self._method, self._n_nodes, self._pql_form)
+        return Refit(at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried)
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""
@@ -122,19 +121,21 @@ class Refitter:
         held[1 + self._columns[is_separated(cases, events, n_cases, n_events)]] = True
         return held
 
-    def _warm(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[FloatArray, float, Modes] | None:
-        if self._curvatures is None:
+    def _warm(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> Evaluation | None:
+        if self._tau == 0.0:
             return None
         free = np.append(~held, True)
-        curvature = total(multiplicity, self._curvatures)[np.ix_(free, free)]
+        curvature = unpack(total(multiplicity, self._packed))[np.ix_(free, free)]
         try:
             inverse = np.linalg.inv(curvature)
         except np.linalg.LinAlgError:
             return None
         theta, at = self._theta, self._at
-        if self._method == "pql":
-            at = self._objective.evaluate(theta, at.modes.u, multiplicity, REFIT_MODE_STEP)
-        score = total(multiplicity, at.score)[free]
+        if self._objective.reml:
+            at = self._objective.evaluate(theta, at.u, multiplicity, REFIT_MODE_STEP)
+            score = at.score[free]
+        else:
+            score = total(multiplicity, self._scores)[free]
         for _ in range(MAX_EVALUATIONS):
             move = inverse @ score
             # in the metric of the first curvature: an updated inverse need not be positive
@@ -142,7 +143,7 @@ class Refitter:
             if not np.isfinite(distance_squared) or distance_squared < 0:
                 return None
             if distance_squared < REFIT_DECREMENT**2:
-                return theta[:-1], float(np.exp(theta[-1])), at.modes
+                return at
             step = np.zeros(len(theta))
             step[free] = move
             step = bounded_step(step)
@@ -150,31 +151,31 @@ class Refitter:
             if abs(theta[-1] - self._theta[-1]) > MAX_LOG_TAU_FALL:
                 return None
             at = self._objective.evaluate(theta, self._guess(at, step), multiplicity, REFIT_MODE_STEP)
-            new_score = total(multiplicity, at.score)[free]
+            new_score = at.score[free]
             inverse = broyden_update(inverse, step[free], score - new_score)
             score = new_score
         return None
 
     def _guess(self, at: Evaluation, step: FloatArray) -> FloatArray:
         u_beta, u_tau = self._mode_slopes
-        return at.modes.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
+        return at.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
 
-    def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[FloatArray, float, Modes] | None:
-        cells = hold_coefficients(self.cells, held, self._beta)
-        pooled = fit_pooled(cells, multiplicity)
+    def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> Evaluation | None:
+        cells = self.cells.hold_coefficients(held, self._beta)
+        objective = make_objective(cells, *self._options)
+        pooled = fit_pooled(objective.path, multiplicity)
         names = tuple(str(k) for k in range(cells.n_coefficients - 1))
         try:
             check_estimates_finite(cells, pooled, names)
         except FitError:
             return None
         assert pooled is not None
-        estimate = estimate_from_pooled(self._make_objective(cells), pooled, multiplicity)
+        estimate = estimate_from_pooled(objective, pooled, multiplicity)
         if not estimate.converged:
             return None
-        beta = self._beta.copy()
-        beta[~held] = estimate.beta
-        log_odds = self.cells.linear_predictor(beta)
-        return beta, estimate.tau, find_modes(self.cells, log_odds, estimate.tau, estimate.modes.u)
+        theta = np.append(self._beta, np.log(estimate.at.tau) if estimate.at.tau > 0 else -np.inf)
+        theta[:-1][~held] = estimate.at.beta
+        return self._objective.evaluate(theta, estimate.at.u, multiplicity, MODE_STEP)
 
 
 def broyden_update(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
@@ -191,30 +192,3 @@ def broyden_update(inverse: FloatArray, step: FloatArray, change: FloatArray) ->
     if size == 0:
         return inverse
     return inverse + np.outer(step - moved, step @ inverse) / size
-
-
-def hold_coefficients(cells: Cells, held: NDArray[np.bool_], beta: FloatArray) -> Cells:
-    """Move held columns and their coefficients into the offset.
-
-    Parameters
-    ----------
-    cells : Cells
-    held : ndarray of bool, shape (n_coefficients,)
-        The intercept is never held.
-    beta : ndarray, shape (n_coefficients,)
-
-    Returns
-    -------
-    Cells
-    """
-    if not held.any():
-        return cells
-    offset = cells.offset + np.einsum("kq,q->k", cells.X[:, held], beta[held])
-    kept = ~held
-    return replace(
-        cells,
-        X=np.ascontiguousarray(cells.X[:, kept]),
-        offset=offset,
-        center=cells.center[kept[1:]],
-        scale=cells.scale[kept[1:]],
-    )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 from riskstd.errors import FitError
 from riskstd.model.cells import Cells, FloatArray
-from riskstd.model.inputs import count_text, read_factors, read_values
+from riskstd.model.inputs import count_text, read_factors, read_numbers, read_values
 from riskstd.model.newton import PathStep
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from riskstd.model.encoding import FormulaEncoder
+
 Z_95 = 1.959963984540054
+LOGISTIC_VARIANCE = math.pi**2 / 3.0
+"""Variance of the standard logistic distribution, of a case's latent log-odds."""
+SUMMARY_TITLES = ("", "estimate", "std. error", "odds ratio", "95% interval")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +34,6 @@ class FitData:
 
     cells: Cells
     beta: FloatArray
-    curvatures: FloatArray | None
     pql_form: str
 
 
@@ -78,7 +85,7 @@ class HierarchicalFit:
 
     Notes
     -----
-    `repr` and `summary` show estimates and counts, never a row or a label.
+    `repr` and `summary` show estimates and counts, never a row or a label. Arrays are read-only.
     """
 
     mu: float
@@ -106,7 +113,17 @@ class HierarchicalFit:
     n_events: float
     n_facilities: int
     warnings: tuple[str, ...]
-    _data: FitData
+    _data: FitData | None
+    _encoder: FormulaEncoder | None = None
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def __repr__(self) -> str:
         return (
@@ -116,6 +133,55 @@ class HierarchicalFit:
             f"converged={self.converged}, singular={self.singular})"
         )
 
+    def _repr_html_(self) -> str:
+        """Table of the estimates for notebooks: the text of `summary`, in columns."""
+        head, table, notes = self._summary_parts()
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (term, *row)) + "</tr>" for term, *row in table
+        )
+        titles = "".join(f"<th>{escape(title)}</th>" for title in SUMMARY_TITLES)
+        lines = "<br>".join(escape(line) for line in head)
+        last = "<br>".join(escape(line) for line in notes)
+        return f"<p>{lines}</p><table><thead><tr>{titles}</tr></thead><tbody>{cells}</tbody></table><p>{last}</p>"
+
+    @property
+    def data(self) -> FitData:
+        """Cells and optimum, which scoring and refitting need.
+
+        Raises
+        ------
+        FitError
+            When the fit was loaded from a file, which holds no data.
+        """
+        if self._data is None:
+            raise FitError(
+                "this fit was saved without its data",
+                expected="a fit with the cases it was fitted to",
+                hint="fit again, or score cases with predicted_expected and the fit's mu, beta and effects",
+            )
+        return self._data
+
+    @property
+    def icc(self) -> float:
+        """Intraclass correlation on the latent scale, tau^2 / (tau^2 + pi^2 / 3).
+
+        Notes
+        -----
+        Goldstein H, Browne W, Rasbash J. Understanding Statistics 2002;1:223-231, the latent
+        variable method.
+        """
+        return self.tau**2 / (self.tau**2 + LOGISTIC_VARIANCE)
+
+    @property
+    def median_odds_ratio(self) -> float:
+        """Median odds ratio between two facilities, the higher over the lower: exp(sqrt(2) tau z_0.75).
+
+        Notes
+        -----
+        Larsen K, Merlo J. Am J Epidemiol 2005;161:81-88.
+        """
+        return math.exp(math.sqrt(2.0) * self.tau * float(ndtri(0.75)))
+
     def summary(self) -> str:
         """Table of the estimates as text.
 
@@ -123,35 +189,49 @@ class HierarchicalFit:
         -------
         str
         """
+        head, table, notes = self._summary_parts()
+        width = max(len(term) for term, *_ in table)
+        lines = [*head, ""]
+        for term, estimate, se, odds, interval in (SUMMARY_TITLES, *table):
+            lines.append(f"{term:{width}}  {estimate:>10}  {se:>10}  {odds:>10}  {interval:>19}".rstrip())
+        return "\n".join([*lines, *notes])
+
+    def _summary_parts(self) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
+        """Head, one row of text a term, and notes."""
         estimator = f"{self.method}, {self.n_nodes} nodes" if self.method == "agq" else self.method
         outcome = "converged" if self.converged else "NOT converged"
         likelihood = "Laplace log-likelihood" if self.method == "pql" else "log-likelihood"
         edge = "; singular: tau is 0" if self.singular else ""
         counts = f"{count_text(self.n_cases)} cases, {count_text(self.n_events)} events"
-        lines = [
+        head = [
             f"Hierarchical logistic regression ({estimator})",
             f"{counts}, {count_text(self.n_facilities)} facilities",
             f"{likelihood} {self.log_likelihood:.4f}; {outcome} after {self.n_iterations} iterations{edge}",
-            "",
         ]
-        width = max(len(name) for name in ("intercept (mu)", *self.factor_names))
-        lines.append(f"{'':{width}}  {'estimate':>10}  {'std. error':>10}  {'odds ratio':>10}  {'95% interval':>19}")
-        for term, estimate, se in self._terms():
-            ratio, low, high = np.exp([estimate, estimate - Z_95 * se, estimate + Z_95 * se])
-            odds = f"{ratio:10.4g}  {low:8.4g} to {high:7.4g}" if term in self.factor_names else ""
-            lines.append(f"{term:{width}}  {estimate:10.5f}  {se:10.5f}  {odds}".rstrip())
-        lines += [f"warning: {text}" for text in self.warnings]
-        return "\n".join(lines)
+        table = []
+        for place, (term, estimate, se) in enumerate(self._terms()):
+            odds = interval = ""
+            if 0 < place <= len(self.beta):
+                ratio, low, high = np.exp([estimate, estimate - Z_95 * se, estimate + Z_95 * se])
+                odds, interval = f"{ratio:.4g}", f"{low:.4g} to {high:.4g}"
+            table.append((term, f"{estimate:.5f}", f"{se:.5f}", odds, interval))
+        between = f"intraclass correlation {self.icc:.4f}, median odds ratio {self.median_odds_ratio:.3f}"
+        return head, table, [between, *(f"warning: {text}" for text in self.warnings)]
 
-    def predict(self, X: Any, facility: Any = None) -> FloatArray:
+    def predict(self, X: Any, facility: Any = None, offset: Any = None) -> FloatArray:
         """Predict the probability of the event.
 
         Parameters
         ----------
         X : array or frame, shape (n_rows, n_factors)
-            Columns in the order of `factor_names`.
+            Columns in the order of `factor_names`; after `fit_formula` a table with the columns of
+            the formula, coded as in the fit.
         facility : array of labels, shape (n_rows,), optional
-            Left out: the average facility (effect 0).
+            Left out: the average facility (effect 0). After `fit_formula` also the name of a
+            column of `X`.
+        offset : array, shape (n_rows,), optional
+            Known part of the log-odds, 0 when left out. After `fit_formula` the column that was
+            the offset of the fit is read from `X`.
 
         Returns
         -------
@@ -160,8 +240,20 @@ class HierarchicalFit:
         Raises
         ------
         FitError
-            Columns that do not fit, labels the model has not seen.
+            Columns that do not fit, categories or labels the model has not seen.
         """
+        if self._encoder is not None and hasattr(X, "columns"):
+            rows, facility, offset = self._encoder.read_new(X, facility, offset, self.factor_names)
+        else:
+            rows = self._read_design(X)
+        log_odds = self.mu + np.einsum("iq,q->i", rows, self.beta)
+        if offset is not None:
+            log_odds = log_odds + read_numbers(offset, "offset", len(rows))
+        if facility is None:
+            return expit(log_odds)
+        return expit(log_odds + self.effects[self._positions(facility, len(rows))])
+
+    def _read_design(self, X: Any) -> FloatArray:
         rows, names = read_factors(X)
         if rows.shape[1] != len(self.beta):
             raise FitError(f"X has {rows.shape[1]} columns", expected=f"{len(self.beta)} risk factors of the fit")
@@ -170,21 +262,24 @@ class HierarchicalFit:
                 "columns of X differ from the risk factors of the fit in name or order",
                 expected=", ".join(self.factor_names),
             )
-        log_odds = self.mu + np.einsum("iq,q->i", rows, self.beta)
-        if facility is None:
-            return expit(log_odds)
+        return rows
+
+    def _positions(self, facility: Any, n_rows: int) -> NDArray[np.int64]:
+        """Positions of labels among the fit's facilities."""
+        values = read_values(facility, "facility")
+        if values.shape != (n_rows,):
+            raise FitError(f"facility has shape {values.shape}, X has {n_rows} rows", expected="one label per row")
+        if self.facilities.dtype.kind == values.dtype.kind == "M":
+            values = values.astype(self.facilities.dtype)
         position = {label: k for k, label in enumerate(self.facilities.tolist())}
-        labels = read_values(facility, "facility").tolist()
-        if len(labels) != len(rows):
-            raise FitError(f"facility has {len(labels)} labels, X has {len(rows)} rows", expected="one per row")
-        codes = np.array([position.get(label, -1) for label in labels], dtype=int)
+        codes = np.array([position.get(label, -1) for label in values.tolist()], dtype=np.int64)
         if np.any(codes < 0):
             raise FitError(
                 f"{int(np.sum(codes < 0))} of {len(codes)} rows belong to facilities the model has not seen",
                 expected="labels of the fit",
                 hint="leave facility out for the average facility",
             )
-        return expit(log_odds + self.effects[codes])
+        return codes
 
     def to_frame(self) -> pd.DataFrame:
         """Estimates as a pandas frame: term, estimate, standard_error, odds_ratio and its limits.
@@ -197,13 +292,56 @@ class HierarchicalFit:
         import pandas as pd
 
         rows = []
-        for term, estimate, se in self._terms():
+        for place, (term, estimate, se) in enumerate(self._terms()):
             odds = [np.nan] * 3
-            if term in self.factor_names:
+            if 0 < place <= len(self.beta):
                 odds = [float(np.exp(estimate + z * se)) for z in (0.0, -Z_95, Z_95)]
             rows.append((term, estimate, se, *odds))
         columns = ["term", "estimate", "standard_error", "odds_ratio", "odds_ratio_lower", "odds_ratio_upper"]
         return pd.DataFrame(rows, columns=columns)
+
+    def effects_frame(self) -> pd.DataFrame:
+        """Facility effects as a pandas frame, log-odds around `mu`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            facility_id, effect (conditional mode), posterior_sd, prediction_sd (with the
+            uncertainty of the coefficients), posterior_mean.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "facility_id": self.facilities,
+                "effect": self.effects,
+                "posterior_sd": np.sqrt(self.effects_variance),
+                "prediction_sd": np.sqrt(self.prediction_variance),
+                "posterior_mean": self.effects_mean,
+            }
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to one file, without its data; `load_fit` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Replaced only once the new file is whole.
+
+        Raises
+        ------
+        FitError
+            Facility labels or categories of a type that a file cannot keep.
+
+        Notes
+        -----
+        The file holds every public field, bit for bit: estimates, effects and facility labels,
+        but no cases and no cells. A loaded fit predicts; it cannot be standardized or refitted.
+        """
+        from riskstd.model.storage import save_fit
+
+        save_fit(self, path)
 
     def _terms(self) -> list[tuple[str, float, float]]:
         factors = zip(self.factor_names, self.beta.tolist(), self.beta_se.tolist(), strict=True)

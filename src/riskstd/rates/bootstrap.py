@@ -13,20 +13,22 @@ does not depend on the order or grouping in which replicates are computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model import HierarchicalFit
-from riskstd.model.cells import Cells
-from riskstd.model.modes import bounded_exp
+from riskstd.model.compiled import thread_count
 from riskstd.model.refit import Refitter
 
 FloatArray = NDArray[np.floating[Any]]
 VARIANCES = ("prediction", "posterior")
+CHUNK = 128
+"""Replicates drawn together."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +43,8 @@ class Replicates:
         Events / cases of the replicate; NaN when dropped.
     dropped, flagged, retried : ndarray of bool, shape (n_replicates,)
         No convergence; a separated risk factor kept its coefficient; a full fit was needed.
+    evaluations : ndarray of int, shape (n_replicates,)
+        Evaluations of the objective; 0 where they were not counted.
     """
 
     ratio: FloatArray
@@ -48,6 +52,82 @@ class Replicates:
     dropped: NDArray[np.bool_]
     flagged: NDArray[np.bool_]
     retried: NDArray[np.bool_]
+    evaluations: NDArray[np.integer[Any]]
+
+
+class Resampler:
+    """Draws replicates of a fit by their numbers.
+
+    Parameters
+    ----------
+    fit : HierarchicalFit
+    seed : int
+    variance : {"prediction", "posterior"}
+        f + f^2 a'V a, or f alone.
+    threads : int, optional
+        Replicates drawn side by side; all processors when left out.
+    """
+
+    def __init__(
+        self,
+        fit: HierarchicalFit,
+        *,
+        seed: int,
+        variance: str = "prediction",
+        threads: int | None = None,
+    ) -> None:
+        # one thread inside a replicate: replicates themselves run side by side
+        self._refitter = Refitter(fit, threads=1)
+        self._seed, self._variance = seed, variance
+        self._threads = thread_count(threads)
+
+    def draw(self, numbers: Sequence[int]) -> Replicates:
+        """Draw the replicates with the given numbers.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Any split of a range gives the same rows.
+
+        Returns
+        -------
+        Replicates
+        """
+        n, n_facilities = len(numbers), self._refitter.cells.n_facilities
+        ratio, crude = np.full((n, n_facilities), np.nan), np.full(n, np.nan)
+        dropped, flagged, retried = (np.zeros(n, dtype=bool) for _ in range(3))
+
+        def draw_row(row: int) -> None:
+            drawn = self._draw_one(numbers[row])
+            if drawn is None:
+                dropped[row] = True
+            else:
+                ratio[row], crude[row], flagged[row], retried[row] = drawn
+
+        if self._threads == 1:
+            for row in range(n):
+                draw_row(row)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(draw_row, range(n)))
+        return Replicates(ratio, crude, dropped, flagged, retried, np.zeros(n, dtype=np.int64))
+
+    def _draw_one(self, number: int) -> tuple[FloatArray, float, bool, bool] | None:
+        """Ratios, crude rate, flagged and retried of one replicate; None without convergence."""
+        cells = self._refitter.cells
+        stream = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(number,)))
+        drawn = stream.integers(0, cells.n_facilities, cells.n_facilities)
+        multiplicity = np.bincount(drawn, minlength=cells.n_facilities).astype(np.float64)
+        normal = stream.standard_normal(cells.n_facilities)
+        refit = self._refitter.refit(multiplicity)
+        if refit is None:
+            return None
+        spread = refit.prediction_variance if self._variance == "prediction" else refit.effects_variance
+        effects = refit.effects + np.sqrt(spread) * normal
+        predicted, expected = self._refitter.path.predicted_expected(refit.beta, effects)
+        ratio = np.where(multiplicity > 0, predicted / expected, np.nan)
+        crude = float(np.sum(multiplicity * cells.events) / np.sum(multiplicity * cells.cases))
+        return ratio, crude, refit.flagged, refit.retried
 
 
 def draw_replicates(
@@ -57,8 +137,9 @@ def draw_replicates(
     seed: int,
     variance: str = "prediction",
     progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
 ) -> Replicates:
-    """Compute the replicates with the given numbers.
+    """Draw the replicates with the given numbers, all in memory.
 
     Parameters
     ----------
@@ -69,85 +150,18 @@ def draw_replicates(
     variance : {"prediction", "posterior"}
         f + f^2 a'V a, or f alone.
     progress : callable(done, total), optional
+        Called after each chunk.
+    threads : int, optional
 
     Returns
     -------
     Replicates
     """
     numbers = list(replicates)
-    refitter = Refitter(fit)
-    n_facilities = fit.n_facilities
-    ratio = np.full((len(numbers), n_facilities), np.nan)
-    crude = np.full(len(numbers), np.nan)
-    dropped, flagged, retried = (np.zeros(len(numbers), dtype=bool) for _ in range(3))
-    for row, number in enumerate(numbers):
-        stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-        drawn = stream.integers(0, n_facilities, n_facilities)
-        multiplicity = np.bincount(drawn, minlength=n_facilities).astype(np.float64)
-        normal = stream.standard_normal(n_facilities)
-        refit = refitter.refit(multiplicity)
-        if refit is None:
-            dropped[row] = True
-        else:
-            spread = refit.prediction_variance if variance == "prediction" else refit.effects_variance
-            effects = refit.effects + np.sqrt(spread) * normal
-            predicted, expected = sum_predicted_expected(refitter.cells, refit.beta, effects)
-            ratio[row] = np.where(multiplicity > 0, predicted / expected, np.nan)
-            crude[row] = np.sum(multiplicity * refitter.cells.events) / np.sum(multiplicity * refitter.cells.cases)
-            flagged[row], retried[row] = refit.flagged, refit.retried
+    resampler = Resampler(fit, seed=seed, variance=variance, threads=threads)
+    parts = []
+    for start in range(0, len(numbers), CHUNK):
+        parts.append(resampler.draw(numbers[start : start + CHUNK]))
         if progress is not None:
-            progress(row + 1, len(numbers))
-    return Replicates(ratio, crude, dropped, flagged, retried)
-
-
-def sum_predicted_expected(cells: Cells, beta: FloatArray, effects: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sums over each facility's cases of the probability with its effect and without.
-
-    Returns
-    -------
-    predicted, expected : ndarray, shape (n_facilities,)
-    """
-    odds = cells.at_cells(bounded_exp(cells.linear_predictor(beta)))
-    with_effect = odds * bounded_exp(effects)[cells.facility]
-    predicted = cells.facility_sum(cells.n * (with_effect / (1.0 + with_effect)))
-    expected = cells.facility_sum(cells.n * (odds / (1.0 + odds)))
-    return predicted, expected
-
-
-def percentile_limits(draws: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Percentile limits per column over the values that are not NaN.
-
-    Percentiles as SAS counts them (definition 5: the average of two order statistics where
-    the rank is whole).
-
-    Parameters
-    ----------
-    draws : ndarray, shape (n_replicates, n_facilities)
-    level : float
-
-    Returns
-    -------
-    lower, upper : ndarray, shape (n_facilities,)
-        NaN for a facility in no replicate.
-
-    Examples
-    --------
-    >>> lower, upper = percentile_limits(np.arange(1.0, 101.0)[:, None], 0.9)
-    >>> lower.tolist(), upper.tolist()
-    ([5.5], [95.5])
-    """
-    tail = (1.0 - level) / 2.0
-    ordered = np.sort(draws, axis=0)  # NaN last
-    present = np.sum(~np.isnan(draws), axis=0)
-    return _percentile(ordered, present, tail), _percentile(ordered, present, 1.0 - tail)
-
-
-def _percentile(ordered: FloatArray, present: NDArray[np.integer[Any]], share: float) -> FloatArray:
-    # 1 - 0.95 is not exactly 0.05: ranks are whole up to rounding
-    rank = np.round(present * share, 9)
-    column = np.arange(ordered.shape[1])
-    last = np.maximum(present - 1, 0)
-    below = np.clip(np.ceil(rank).astype(int) - 1, 0, last)
-    above = np.clip(np.floor(rank).astype(int), 0, last)
-    value = 0.5 * (ordered[below, column] + ordered[above, column])
-    return np.where(present > 0, value, np.nan)
+            progress(min(start + CHUNK, len(numbers)), len(numbers))
+    return Replicates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Replicates)))

@@ -99,6 +99,12 @@ def standardization_of(measure: Any) -> Standardization:
     OptionError
         When an attribute is missing.
     """
+    if isinstance(measure, str):
+        raise OptionError(
+            f"measure {measure!r} is a name",
+            expected="a loaded measure",
+            hint=f"pass measure=load_measure({measure!r})",
+        )
     try:
         is_definition = hasattr(measure, "definition")
         categories = measure.definition.score.categories if is_definition else measure
@@ -158,6 +164,19 @@ def check_level(name: str, level: float) -> None:
     """Refuse a confidence level outside (0, 1)."""
     if not 0.0 < level < 1.0:
         raise OptionError(f"{name} {level!r}", expected="a number between 0 and 1, such as 0.95")
+
+
+def check_national_rate(national_rate: float | None) -> None:
+    """Refuse a national rate that is not a proportion.
+
+    Raises
+    ------
+    OptionError
+    """
+    if national_rate is not None and not 0.0 < national_rate < 1.0:
+        raise OptionError(
+            f"national_rate {national_rate!r}", expected="a proportion between 0 and 1, whatever the scale"
+        )
 
 
 def _labels(labels: Any) -> CategoryLabels:

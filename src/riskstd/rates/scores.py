@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from riskstd.errors import FitError
+from riskstd.model.cells import Cells
 from riskstd.model.inputs import code_facilities, read_factors, read_values
+from riskstd.model.paths import path_of
+from riskstd.rates.rules import Standardization, check_national_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +47,27 @@ class PredictedExpected:
 
     def __repr__(self) -> str:
         return f"PredictedExpected({len(self.facilities)} facilities, {int(self.cases.sum())} cases)"
+
+    def rate(self, national_rate: float, scale: str = "percent") -> FloatArray:
+        """Ratio x national rate in a scale.
+
+        Parameters
+        ----------
+        national_rate : float
+            Proportion.
+        scale : {"per_1000", "percent", "ratio"}
+            A ratio stays as it is.
+
+        Returns
+        -------
+        ndarray, shape (n_facilities,)
+
+        Raises
+        ------
+        OptionError
+        """
+        check_national_rate(national_rate)
+        return self.ratio * Standardization(scale=scale).multiplier(national_rate)
 
     def to_frame(self) -> pd.DataFrame:
         """Pandas frame: facility_id, cases, predicted, expected, ratio."""
@@ -102,16 +126,26 @@ def predicted_expected(
     ([0.5], [0.5], [1.0])
     """
     rows, names = read_factors(X)
-    coefficients = _coefficients(by_label(beta), names)
+    coefficients = read_coefficients(beta, names)
     labels, codes = code_facilities(read_values(facility, "facility"))
     if len(codes) != len(rows):
         raise FitError(f"facility has {len(codes)} labels, X has {len(rows)} rows", expected="one label per row")
-    facility_effects = _effects(by_label(effects), labels)
+    facility_effects = read_effects(effects, labels)
     average = mu + np.einsum("iq,q->i", rows, coefficients)
     cases = np.bincount(codes, minlength=len(labels))
     predicted = np.bincount(codes, expit(average + facility_effects[codes]), len(labels)) / cases
     expected = np.bincount(codes, expit(average), len(labels)) / cases
     return PredictedExpected(labels, cases, predicted, expected, predicted / expected)
+
+
+def sum_predicted_expected(cells: Cells, beta: FloatArray, effects: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sums over each facility's cases of the probability with its effect and without.
+
+    Returns
+    -------
+    predicted, expected : ndarray, shape (n_facilities,)
+    """
+    return path_of(cells).predicted_expected(beta, effects)
 
 
 def by_label(values: Any) -> Any:
@@ -122,7 +156,9 @@ def by_label(values: Any) -> Any:
     return values.to_dict()
 
 
-def _coefficients(beta: Any, names: tuple[str, ...]) -> FloatArray:
+def read_coefficients(beta: Any, names: tuple[str, ...]) -> FloatArray:
+    """Coefficients in the order of the columns `names`, given in that order or by name."""
+    beta = by_label(beta)
     if isinstance(beta, Mapping):
         missing = [name for name in names if name not in beta]
         unused = [str(name) for name in beta if name not in names]
@@ -142,7 +178,9 @@ def _coefficients(beta: Any, names: tuple[str, ...]) -> FloatArray:
     return values
 
 
-def _effects(effects: Any, labels: NDArray[Any]) -> FloatArray:
+def read_effects(effects: Any, labels: NDArray[Any]) -> FloatArray:
+    """Effects in the order of the sorted labels, given in that order or by label."""
+    effects = by_label(effects)
     if isinstance(effects, Mapping):
         absent = [label for label in labels.tolist() if label not in effects]
         if absent:

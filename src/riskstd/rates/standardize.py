@@ -3,159 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import OptionError
 from riskstd.model import HierarchicalFit
-from riskstd.rates.bootstrap import VARIANCES, draw_replicates
-from riskstd.rates.intervals import Limits, ScoredFit, bootstrap_limits, formula_limits, score_fit
-from riskstd.rates.rules import Standardization, categorize, read_standardization
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from riskstd.rates.bootstrap import VARIANCES, Resampler
+from riskstd.rates.checkpoint import open_checkpoint
+from riskstd.rates.facility_rates import FacilityRates
+from riskstd.rates.intervals import (
+    Limits,
+    Scored,
+    bootstrap_limits,
+    check_interval,
+    formula_limits,
+    score_fit,
+)
+from riskstd.rates.progress import Report, reporting
+from riskstd.rates.rules import Standardization, categorize, check_national_rate, read_standardization
+from riskstd.rates.stability import Stability, category_stability, stability_warning
+from riskstd.rates.storage import fill_store, open_store
 
 FloatArray = NDArray[np.floating[Any]]
-INTERVALS = ("bootstrap", "plug-in", "closed-form", "none")
-MIN_REPLICATES = 20
-"""A facility is in 63 % of the replicates; with fewer than 20 the limits are single draws."""
-COLUMNS = (
-    "facility_id",
-    "cases",
-    "observed",
-    "observed_rate",
-    "predicted",
-    "expected",
-    "ratio",
-    "rate",
-    "lower",
-    "upper",
-    "category",
-    "reliability",
-    "effect",
-    "effect_se",
-)
 
-
-@dataclass(frozen=True, eq=False)
-class FacilityRates:
-    """Risk-standardized rates; arrays of shape (n_facilities,) in the order of `facility_id`.
-
-    Parameters
-    ----------
-    facility_id : ndarray
-        Labels, sorted.
-    cases, observed : ndarray
-        Cases and events, counts.
-    observed_rate : ndarray
-        Events per case in the scale; observed / expected events when the scale is "ratio".
-    predicted, expected : ndarray
-        Means (proportions) with the facility's effect and at the average intercept.
-    ratio : ndarray
-        predicted / expected.
-    rate, lower, upper : ndarray
-        Ratio x national rate in the scale, and its interval at the display level; NaN limits
-        with `interval="none"`.
-    category : ndarray of str or None
-        Read from the unrounded interval at the category level.
-    reliability : ndarray
-        tau^2 / (tau^2 + 1 / sum p(1-p)), the sum over the facility's cases at the average
-        intercept: the share of the variance on the log-odds scale that is not chance.
-    effect, effect_se : ndarray
-        Conditional mode, and the square root of the variance chosen by `variance`.
-    national_rate : float
-        Proportion the ratios are multiplied by.
-    comparator : float
-        What limits are compared with for the category, in the scale.
-    scale, interval, variance : str
-    level, category_level : float
-    n_bootstrap, n_dropped, n_flagged, n_retried : int
-        Replicates asked for; without convergence; with a separated risk factor held at the
-        full fit's coefficient; refitted from the beginning.
-    seed : int or None
-    warnings : tuple of str
-    measure : Measure or None
-        As given to `standardize`.
-    """
-
-    facility_id: NDArray[Any]
-    cases: NDArray[Any]
-    observed: NDArray[Any]
-    observed_rate: FloatArray
-    predicted: FloatArray
-    expected: FloatArray
-    ratio: FloatArray
-    rate: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    category: NDArray[np.object_]
-    reliability: FloatArray
-    effect: FloatArray
-    effect_se: FloatArray
-    national_rate: float
-    comparator: float
-    scale: str
-    interval: str
-    variance: str
-    level: float
-    category_level: float
-    n_bootstrap: int
-    n_dropped: int
-    n_flagged: int
-    n_retried: int
-    seed: int | None
-    warnings: tuple[str, ...]
-    measure: Any = None
-
-    def __repr__(self) -> str:
-        return (
-            f"FacilityRates({len(self.facility_id)} facilities, scale={self.scale!r}, "
-            f"national_rate={self.national_rate:.6g}, interval={self.interval!r}, "
-            f"n_bootstrap={self.n_bootstrap}, n_dropped={self.n_dropped}, seed={self.seed})"
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per facility, with the columns of the table `facility_rates`.
-
-        Returns
-        -------
-        pandas.DataFrame
-        """
-        import pandas as pd
-
-        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
-
-    def plot_caterpillar(self, *, source: str = "") -> Figure:
-        """Plot the facilities in order of their score, with their interval estimates.
-
-        Parameters
-        ----------
-        source : str
-            Line below the plot.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        OptionError
-            When the rates were standardized without a measure, whose words and scale the plot needs.
-        """
-        from riskstd.report.plots import plot_caterpillar
-        from riskstd.spec import Measure
-
-        if not isinstance(self.measure, Measure):
-            raise OptionError(
-                "no measure to take words and scale from", expected="standardize(..., measure=load_measure(...))"
-            )
-        return plot_caterpillar(
-            self.to_frame(), self.measure, national_rate=self.national_rate, level=self.level, source=source
-        )
+__all__ = ["FacilityRates", "check_interval", "standardize"]
 
 
 def standardize(
@@ -169,7 +43,9 @@ def standardize(
     level: float | None = None,
     seed: int | None = None,
     variance: str = "prediction",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
+    checkpoint: str | Path | None = None,
+    threads: int | None = None,
 ) -> FacilityRates:
     """Standardize: predicted / expected x national rate, with interval and category.
 
@@ -177,8 +53,8 @@ def standardize(
     ----------
     fit : HierarchicalFit
     measure : object, optional
-        Anything with the attributes of `Standardization`: scale, minimum_cases,
-        display_level, category_level, category_labels.
+        A loaded measure, or anything with the attributes of `Standardization`: scale,
+        minimum_cases, display_level, category_level, category_labels.
     scale : {"per_1000", "percent", "ratio"}, optional
         Takes the place of the measure's scale; "percent" without a measure.
     national_rate : float, optional
@@ -194,7 +70,14 @@ def standardize(
     variance : {"prediction", "posterior"}
         Variance of the effects: with the uncertainty of the coefficients (as SAS prints it),
         or without.
-    progress : callable(done, total), optional
+    progress : callable(done, total) or True, optional
+        Called after each chunk of replicates; True shows a bar on standard error.
+    checkpoint : str or Path, optional
+        Folder that keeps the replicates. A second call with the same fit, seed and variance takes
+        them from there and draws only what is missing, bit for bit as in one run; it may ask for
+        more replicates, another level, scale or national rate. It stays until deleted.
+    threads : int, optional
+        Threads of the bootstrap; all cores when left out. The result does not depend on it.
 
     Returns
     -------
@@ -203,6 +86,7 @@ def standardize(
     Raises
     ------
     OptionError
+        An option outside its values, a checkpoint of another run, no room on the disk.
 
     Notes
     -----
@@ -220,19 +104,65 @@ def standardize(
     (6, 14)
     """
     rules = read_standardization(measure, scale, level)
-    _check_options(interval, n_bootstrap, seed, variance, national_rate)
+    check_interval(interval, n_bootstrap)
+    check_national_rate(national_rate)
+    if variance not in VARIANCES:
+        raise OptionError(f"variance {variance!r}", expected="one of " + ", ".join(VARIANCES))
     scored = score_fit(fit, variance)
     national = scored.crude_rate if national_rate is None else float(national_rate)
-    multiplier = rules.multiplier(national)
     if interval == "bootstrap":
+        _check_bootstrap_options(seed, threads)
         assert seed is not None
-        drawn = draw_replicates(fit, range(n_bootstrap), seed=seed, variance=variance, progress=progress)
-        limits = bootstrap_limits(drawn, scored, rules, national)
+        with reporting(progress) as report:
+            limits = _bootstrap(
+                fit,
+                scored,
+                rules,
+                national,
+                n_bootstrap=n_bootstrap,
+                seed=seed,
+                variance=variance,
+                checkpoint=checkpoint,
+                threads=threads,
+                report=report,
+            )
     else:
-        limits = formula_limits(fit, scored, rules, interval, multiplier)
-    lower, upper = limits.judged
+        if checkpoint is not None:
+            raise OptionError(f"a checkpoint with interval={interval!r}", expected="a checkpoint of a bootstrap only")
+        limits = formula_limits(scored, rules, interval, rules.multiplier(national))
+    return assemble_rates(
+        fit.facilities,
+        scored,
+        limits,
+        rules,
+        national_rate=national,
+        interval=interval,
+        variance=variance,
+        seed=seed if interval == "bootstrap" else None,
+        warnings=fit.warnings,
+        measure=measure,
+    )
+
+
+def assemble_rates(
+    facilities: NDArray[Any],
+    scored: Scored,
+    limits: Limits,
+    rules: Standardization,
+    *,
+    national_rate: float,
+    interval: str,
+    variance: str,
+    seed: int | None,
+    warnings: tuple[str, ...],
+    measure: Any,
+) -> FacilityRates:
+    """Put scores and limits together: rates, categories, reliability, stability, warnings."""
+    multiplier = rules.multiplier(national_rate)
+    category = categorize(*limits.judged, scored.cases, comparator=multiplier, rules=rules)
+    stability = _stability(limits, category, rules)
     return FacilityRates(
-        facility_id=fit.facilities,
+        facility_id=facilities,
         cases=_counts(scored.cases),
         observed=_counts(scored.observed),
         observed_rate=_observed_rate(scored, rules),
@@ -242,11 +172,13 @@ def standardize(
         rate=scored.ratio * multiplier,
         lower=limits.shown[0],
         upper=limits.shown[1],
-        category=categorize(lower, upper, scored.cases, comparator=multiplier, rules=rules),
-        reliability=reliability(fit.tau, scored.information),
-        effect=fit.effects,
+        category=category,
+        reliability=reliability(scored.tau, scored.information),
+        effect=scored.effects,
         effect_se=np.sqrt(scored.effect_variance),
-        national_rate=national,
+        flip_probability=stability.flip_probability,
+        replicates_to_settle=stability.replicates_to_settle,
+        national_rate=national_rate,
         comparator=multiplier,
         scale=rules.scale,
         interval=interval,
@@ -257,8 +189,8 @@ def standardize(
         n_dropped=limits.n_dropped,
         n_flagged=limits.n_flagged,
         n_retried=limits.n_retried,
-        seed=seed if interval == "bootstrap" else None,
-        warnings=_warnings(fit, limits),
+        seed=seed,
+        warnings=(*warnings, *_bootstrap_warnings(limits, stability)),
         measure=measure,
     )
 
@@ -277,7 +209,45 @@ def reliability(tau: float, information: FloatArray) -> FloatArray:
     return signal / (1.0 + signal)
 
 
-def _observed_rate(scored: ScoredFit, rules: Standardization) -> FloatArray:
+def _bootstrap(
+    fit: HierarchicalFit,
+    scored: Scored,
+    rules: Standardization,
+    national: float,
+    *,
+    n_bootstrap: int,
+    seed: int,
+    variance: str,
+    checkpoint: str | Path | None,
+    threads: int | None,
+    report: Report | None,
+) -> Limits:
+    def sampler() -> Resampler:
+        return Resampler(fit, seed=seed, variance=variance, threads=threads)
+
+    if checkpoint is not None:
+        kept = open_checkpoint(checkpoint, fit, n_bootstrap, seed=seed, variance=variance)
+        fill_store(kept, sampler, n_bootstrap, report)
+        return bootstrap_limits(kept, n_bootstrap, scored, rules, national)
+    with open_store(fit.n_facilities, n_bootstrap) as store:
+        fill_store(store, sampler, n_bootstrap, report)
+        return bootstrap_limits(store, n_bootstrap, scored, rules, national)
+
+
+def _stability(limits: Limits, category: NDArray[np.object_], rules: Standardization) -> Stability:
+    if limits.draws is None:
+        return Stability.unknown(len(category))
+    return category_stability(
+        limits.draws,
+        category,
+        level=rules.category_level,
+        labels=rules.category_labels,
+        n_bootstrap=limits.n_bootstrap,
+        n_dropped=limits.n_dropped,
+    )
+
+
+def _observed_rate(scored: Scored, rules: Standardization) -> FloatArray:
     """Events per case in the scale; per expected event where the scale is the ratio."""
     if rules.scale == "ratio":
         return scored.observed / scored.expected
@@ -288,8 +258,8 @@ def _counts(values: FloatArray) -> NDArray[Any]:
     return values.astype(np.int64) if np.all(values % 1 == 0) else values
 
 
-def _warnings(fit: HierarchicalFit, limits: Limits) -> tuple[str, ...]:
-    found = list(fit.warnings)
+def _bootstrap_warnings(limits: Limits, stability: Stability) -> list[str]:
+    found = []
     total = limits.n_bootstrap
     if limits.n_dropped:
         found.append(f"{limits.n_dropped} of {total} bootstrap replicates dropped: no convergence")
@@ -298,39 +268,14 @@ def _warnings(fit: HierarchicalFit, limits: Limits) -> tuple[str, ...]:
             f"{limits.n_flagged} of {total} bootstrap replicates hold a risk factor at the full fit's "
             "coefficient, because one of its values has no events or only events there"
         )
-    return tuple(found)
+    unsettled = stability_warning(stability, total)
+    return [*found, unsettled] if unsettled else found
 
 
-def check_interval(interval: str, n_bootstrap: int | None = None) -> None:
-    """Refuse an unknown interval, and replicates too few for percentiles.
-
-    Raises
-    ------
-    OptionError
-    """
-    if interval not in INTERVALS:
-        raise OptionError(f"interval {interval!r}", expected="one of " + ", ".join(INTERVALS))
-    if interval == "bootstrap" and n_bootstrap is not None and n_bootstrap < MIN_REPLICATES:
-        raise OptionError(
-            f"n_bootstrap {n_bootstrap!r}",
-            expected=f"{MIN_REPLICATES} or more replicates",
-            hint="1,000 or more for results that are passed on; interval='plug-in' needs none",
-        )
-
-
-def _check_options(
-    interval: str, n_bootstrap: int, seed: int | None, variance: str, national_rate: float | None
-) -> None:
-    check_interval(interval, n_bootstrap)
-    if variance not in VARIANCES:
-        raise OptionError(f"variance {variance!r}", expected="one of " + ", ".join(VARIANCES))
-    if national_rate is not None and not 0.0 < national_rate < 1.0:
-        raise OptionError(
-            f"national_rate {national_rate!r}", expected="a proportion between 0 and 1, whatever the scale"
-        )
-    if interval != "bootstrap":
-        return
+def _check_bootstrap_options(seed: int | None, threads: int | None) -> None:
     if seed is None:
         raise OptionError("no seed for the bootstrap", expected="seed=, a whole number", hint="record it")
-    if seed < 0:
+    if not isinstance(seed, int | np.integer) or seed < 0:
         raise OptionError(f"seed {seed!r}", expected="a whole number of 0 or more")
+    if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
+        raise OptionError(f"threads {threads!r}", expected="a whole number of 1 or more, or None for all cores")

@@ -1,0 +1,133 @@
+"""Measured process: riskstd by its public functions. Its one argument is a job as JSON text.
+
+kind "fit": one estimator, end to end from arrays. "bootstrap": rates with replicates.
+"first call": everything once on a small file, from whatever compiled code the cache holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from simulate import Data, read_data
+from worker import WARM_UP_SHARE, measure, read_job, write_result
+
+import riskstd
+
+METHODS: dict[str, dict[str, Any]] = {
+    "laplace": {"method": "laplace"},
+    "agq7": {"method": "agq", "n_nodes": 7},
+    "pql": {"method": "pql"},
+}
+TRIAL_REPLICATES = 48
+FEWEST_REPLICATES = 64
+
+
+def fit(data: Data, method: str) -> Any:
+    return riskstd.fit_hierarchical(data.y, data.X, data.facility, **METHODS[method])
+
+
+def run_fit(job: dict[str, Any], data: Data) -> dict[str, Any]:
+    part = data.part(WARM_UP_SHARE)
+    start = time.perf_counter()
+    fit(part, job["method"])
+    warm_up = time.perf_counter() - start
+    del part
+    result, measured = measure(lambda: fit(data, job["method"]), job["budget"])
+    return {
+        **measured,
+        "warm_up_seconds": warm_up,
+        "input_mb": data.bytes / 1e6,
+        "collapse_seconds": collapse_seconds(result, data),
+        "log_likelihood": result.log_likelihood,
+        "mu": result.mu,
+        "beta": result.beta.tolist(),
+        "tau": result.tau,
+        "mu_se": result.mu_se,
+        "beta_se": result.beta_se.tolist(),
+        "tau_se": result.tau_se,
+        "newton_decrement": result.newton_decrement,
+        "iterations": result.n_iterations,
+        "converged": result.converged,
+    }
+
+
+def collapse_seconds(result: Any, data: Data) -> float | None:
+    """Part of a fit spent on reading and collapsing rows; None where riskstd does not tell.
+
+    Taken from `fit.timings["collapse"]` when there is one, else from a run of the steps alone.
+    """
+    timings = getattr(result, "timings", None)
+    if isinstance(timings, dict) and "collapse" in timings:
+        return float(timings["collapse"])
+    try:
+        from riskstd.model.cells import collapse_rows
+        from riskstd.model.inputs import read_model_input
+
+        start = time.perf_counter()
+        rows = read_model_input(data.y, data.X, data.facility)
+        collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
+        return time.perf_counter() - start
+    except (ImportError, TypeError, AttributeError):
+        return None
+
+
+def run_bootstrap(job: dict[str, Any], data: Data) -> dict[str, Any]:
+    """Time `standardize`; fewer replicates, marked as such, when the limit would not suffice."""
+    model = fit(data, job["method"])
+    _standardize(model, TRIAL_REPLICATES)  # compiles
+    start = time.perf_counter()
+    _standardize(model, TRIAL_REPLICATES)
+    each = (time.perf_counter() - start) / TRIAL_REPLICATES
+    replicates = job["replicates"]
+    if each * replicates > job["limit"]:
+        replicates = max(FEWEST_REPLICATES, int(job["limit"] / each))
+    rates, measured = measure(lambda: _standardize(model, replicates), job["budget"])
+    if replicates < job["replicates"]:
+        measured["measured_replicates"] = replicates
+        measured["seconds"] *= job["replicates"] / replicates
+    return {
+        **measured,
+        "replicates": job["replicates"],
+        "dropped": rates.n_dropped,
+        "flagged": rates.n_flagged,
+        "retried": rates.n_retried,
+        "evaluations": evaluations_each(rates, replicates),
+        "digest": hashlib.sha256(np.concatenate([rates.lower, rates.upper]).tobytes()).hexdigest(),
+    }
+
+
+def _standardize(model: Any, replicates: int) -> Any:
+    return riskstd.standardize(model, scale="percent", n_bootstrap=replicates, seed=1)
+
+
+def evaluations_each(rates: Any, replicates: int) -> float | None:
+    """Evaluations of the likelihood per replicate, where the rates tell them: one number each, their sum or mean."""
+    told = getattr(rates, "n_evaluations", None)
+    if told is None:
+        return None
+    total = float(np.sum(told))
+    return total / replicates if total >= replicates else total  # a replicate takes at least one
+
+
+def run_first_call(_: dict[str, Any], data: Data) -> dict[str, Any]:
+    seconds = {}
+    start = time.perf_counter()
+    for method in METHODS:
+        model = fit(data, method)
+        seconds[method] = time.perf_counter() - start
+        start = time.perf_counter()
+    _standardize(model, TRIAL_REPLICATES)
+    seconds["bootstrap"] = time.perf_counter() - start
+    return {"seconds": sum(seconds.values()), "parts": seconds}
+
+
+RUNS = {"fit": run_fit, "bootstrap": run_bootstrap, "first call": run_first_call}
+
+
+if __name__ == "__main__":
+    given = read_job()
+    write_result(given, **RUNS[given["kind"]](given, read_data(Path(given["folder"]))))

@@ -1,0 +1,25 @@
+# Targets of the benchmark; the Makefile includes this file.
+PEERS := bench/.venv-peers
+PEERS_READY := $(PEERS)/.ready
+
+.PHONY: bench bench-quick bench-full bench-peers
+
+bench: $(READY)
+	$(BIN)/python bench/model/run.py
+	$(BIN)/python bench/model/page.py
+
+bench-quick: $(READY)
+	$(BIN)/python bench/model/run.py --quick
+
+bench-full: $(READY)
+	$(BIN)/python bench/model/run.py --full
+	$(BIN)/python bench/model/page.py
+
+bench-peers: $(PEERS_READY)
+	@Rscript --vanilla -e 'for (p in c("lme4", "glmmTMB")) cat(p, as.character(packageVersion(p)), "\n")' 2>/dev/null \
+	  || echo "without R's lme4 or glmmTMB their rows say 'not installed'; on Debian: apt-get install r-base-core r-cran-lme4 r-cran-glmmtmb"
+
+$(PEERS_READY): bench/requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
+	@touch $(PEERS_READY)

@@ -1,0 +1,198 @@
+"""The compiled path: kernels run over chunks of facilities, on as many threads as wanted.
+
+Chunks depend on the data alone and are added up in their order, so any number of
+threads gives the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.engine import kernels
+from riskstd.model.evaluation import Curvature, Evaluation, FacilityCurvature, HermiteRule, bounded_exp, unpack
+
+CHUNK_CELLS = 50_000
+"""Cells in a chunk: enough that starting a thread costs little, few enough that two cores share the work."""
+MAX_CHUNKS = 64
+
+
+def thread_count(threads: int | None = None) -> int:
+    """Threads to use: the number given, else the processors this process may run on."""
+    if threads is not None:
+        return max(1, threads)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class CompiledPath:
+    """Evaluations of one set of cells by compiled kernels; the methods are those of `PlainPath`."""
+
+    def __init__(self, cells: Cells, threads: int | None = None) -> None:
+        facility, curvature = kernels("facility"), kernels("curvature")
+        assert facility is not None
+        assert curvature is not None
+        self.cells = cells
+        self._facility: Any = facility
+        self._curvature: Any = curvature
+        self._threads = thread_count(threads)
+        design = cells.design
+        self._table = (design.pointer, design.column, design.value)
+
+    @cached_property
+    def chunks(self) -> list[tuple[int, int]]:
+        """First facility and one past the last of each chunk."""
+        pointer = self.cells.pointer
+        n_chunks = int(min(MAX_CHUNKS, max(1, pointer[-1] // CHUNK_CELLS)))
+        edges = np.searchsorted(pointer, np.linspace(0, pointer[-1], n_chunks + 1))
+        edges[0], edges[-1] = 0, self.cells.n_facilities
+        edges = np.unique(edges)
+        return [(int(a), int(b)) for a, b in pairwise(edges)]
+
+    def evaluate(
+        self,
+        beta: FloatArray,
+        tau: float,
+        start: FloatArray,
+        multiplicity: FloatArray,
+        rule: HermiteRule,
+        *,
+        pseudo: bool,
+        step_tolerance: float,
+    ) -> Evaluation:
+        """Log-likelihood, modes and score; see `PlainPath.evaluate`."""
+        cells, size = self.cells, self.cells.n_facilities
+        odds_table = self._odds_table(beta)
+        fixed = np.einsum("jq,q->j", cells.event_rows, beta) + cells.event_offset
+        u = np.array(start, dtype=np.float64)
+        sum_w, sum_w1, variance, value, score_tau, mean = (np.empty(size) for _ in range(6))
+        residual = np.empty(len(cells.n))
+        tables = np.zeros((len(self.chunks), cells.design.n_table_rows))
+
+        def run(k: int) -> None:
+            begin, end = self.chunks[k]
+            self._facility.evaluate_facilities(
+                begin, end, odds_table, cells.index, cells.pointer, cells.n, cells.n_single, cells.events, fixed,
+                tau, 0 if pseudo else 1, rule.x, rule.log_weight, step_tolerance, multiplicity,
+                u, sum_w, sum_w1, variance, value, score_tau, mean, residual, tables[k],
+            )  # fmt: skip
+
+        self._run(run)
+        score = np.empty(len(beta) + 1)
+        events = np.einsum("j,jq->q", multiplicity, cells.event_rows)
+        score[:-1] = events - cells.design.table.T @ tables.sum(axis=0)
+        score[-1] = np.sum(multiplicity * score_tau)
+        return Evaluation(beta, tau, value, score, score_tau, u, sum_w, sum_w1, variance, mean, residual)
+
+    def facility_scores(self, at: Evaluation) -> FloatArray:
+        """Score of each facility by (beta, log tau)."""
+        out = np.empty((self.cells.n_facilities, self.cells.n_coefficients + 1))
+        out[:, :-1] = self.cells.event_rows - self.sum_rows(at.residual)
+        out[:, -1] = at.score_tau
+        return out
+
+    def sum_rows(self, per_cell: FloatArray) -> FloatArray:
+        """Sum a value per cell times its row of the design, shape (n_facilities, n_coefficients)."""
+        cells = self.cells
+        out = np.zeros((cells.n_facilities, cells.n_coefficients))
+
+        def run(k: int) -> None:
+            begin, end = self.chunks[k]
+            self._facility.sum_rows(begin, end, cells.index, cells.pointer, *self._table, per_cell, out)
+
+        self._run(run)
+        return out
+
+    def curvature(self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool) -> Curvature:
+        """Negative Hessian of the Laplace objective, or the working curvature."""
+        none = np.empty((0, 0))
+        sum_wx = np.zeros((self.cells.n_facilities, self.cells.n_coefficients))
+        total = self._hessians(at, multiplicity, pseudo, none, none, sum_wx)
+        return Curvature(unpack(total), sum_wx)
+
+    def facility_curvature(self, at: Evaluation, *, pseudo: bool) -> FacilityCurvature:
+        """Packed negative Hessian, X'WX and sum of w x of each facility."""
+        size, m = self.cells.n_facilities, self.cells.n_coefficients
+        packed = np.zeros((size, (m + 1) * (m + 2) // 2))
+        gram = np.zeros((size, m * (m + 1) // 2))
+        sum_wx = np.zeros((size, m))
+        self._hessians(at, np.ones(size), pseudo, packed, gram, sum_wx)
+        return FacilityCurvature(packed, gram, sum_wx)
+
+    def pattern_gram(self, per_pattern: FloatArray) -> FloatArray:
+        """X' diag(value per pattern) X."""
+        design = self.cells.design
+        return unpack(self._curvature.pattern_gram(design.index, *self._table, per_pattern, design.n_columns))
+
+    def pattern_sum(self, per_pattern: FloatArray) -> FloatArray:
+        """Sum of a value per pattern times its row."""
+        design = self.cells.design
+        tables = np.zeros(design.n_table_rows)
+        for block in design.index.T:
+            tables += np.bincount(block, per_pattern, design.n_table_rows)
+        return design.table.T @ tables
+
+    def predicted_expected(self, beta: FloatArray, effects: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Sums over each facility's cases of the probability with its effect and without."""
+        cells = self.cells
+        odds_table, factor = self._odds_table(beta), bounded_exp(effects)
+        predicted, expected = np.empty(cells.n_facilities), np.empty(cells.n_facilities)
+
+        def run(k: int) -> None:
+            begin, end = self.chunks[k]
+            self._facility.predicted_expected(
+                begin, end, odds_table, cells.index, cells.pointer, cells.n, factor, predicted, expected
+            )
+
+        self._run(run)
+        return predicted, expected
+
+    def _odds_table(self, beta: FloatArray) -> FloatArray:
+        # the bound is shared out so that the product of the blocks stays within it
+        log_odds = self.cells.design.table_log_odds(beta)
+        limit = 340.0 / self.cells.design.n_blocks
+        return np.exp(np.clip(log_odds, -limit, limit))
+
+    def _hessians(
+        self,
+        at: Evaluation,
+        multiplicity: FloatArray,
+        pseudo: bool,
+        each: FloatArray,
+        each_gram: FloatArray,
+        each_a: FloatArray,
+    ) -> FloatArray:
+        cells, m = self.cells, self.cells.n_coefficients
+        odds_table = self._odds_table(at.beta)
+        totals = np.zeros((len(self.chunks), (m + 1) * (m + 2) // 2))
+        cell_weight = np.empty(len(cells.n))
+
+        def run(k: int) -> None:
+            begin, end = self.chunks[k]
+            self._curvature.add_hessians(
+                begin, end, 0 if pseudo else 1, odds_table, cells.index, cells.pointer, cells.n, *self._table,
+                at.tau, at.u, at.variance, at.sum_w1, multiplicity, totals[k], each, each_gram, each_a, cell_weight,
+            )  # fmt: skip
+
+        self._run(run)
+        total = totals.sum(axis=0)
+        weight, design = cells.at_patterns(cell_weight), cells.design
+        gram = self._curvature.pattern_gram(design.index, *self._table, weight, m)
+        total[: len(gram)] += gram
+        return total
+
+    def _run(self, work: Callable[[int], None]) -> None:
+        numbers = range(len(self.chunks))
+        if self._threads == 1 or len(self.chunks) == 1:
+            for k in numbers:
+                work(k)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(work, numbers))
