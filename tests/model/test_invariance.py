@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from riskstd.model import fit_hierarchical
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.fit import estimate_from_pooled
+from riskstd.model.inputs import code_facilities
 from riskstd.model.objective import make_objective
 from riskstd.model.pooled import fit_pooled
 
@@ -190,3 +191,16 @@ print(hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest())
         digests.add(done.stdout.strip())
     assert len(digests) == 1
     assert len(digests.pop()) == 64
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.uint64])
+@pytest.mark.parametrize("spread", ["close", "far"])
+def test_whole_number_labels_are_coded_like_any_others(dtype, spread):
+    limits = np.iinfo(dtype)
+    edge = [limits.min, limits.max] if spread == "far" else [limits.max - 3, limits.max]
+    values = np.random.default_rng(0).choice(np.array([*edge, limits.max - 1], dtype=dtype), 50)
+    labels, codes = code_facilities(values)
+    expected, positions = np.unique(values, return_inverse=True)
+    assert labels.dtype == dtype
+    assert_array_equal(labels, expected)
+    assert_array_equal(codes, positions)

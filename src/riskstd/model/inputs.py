@@ -18,6 +18,8 @@ from riskstd.errors import FitError
 from riskstd.model.cells import FloatArray, IntArray
 
 SHOWN_POSITIONS = 5
+MIN_LABEL_SPAN = 1_000_000
+"""Range of whole-number labels up to which counting is always cheaper than sorting."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -195,6 +197,10 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
     if values.dtype.kind in "fcmM":
         # NaN and NaT differ from themselves
         refuse_rows(values != values, "facility", "missing", "a label on every row")
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < max(MIN_LABEL_SPAN, len(values)):
+            return _code_close_integers(values, low, high)
     if values.dtype.kind != "O":
         labels, codes = np.unique(values, return_inverse=True)
         return labels, codes
@@ -220,6 +226,16 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
     labels = np.empty(len(ordered), dtype=object)
     labels[:] = ordered
     return labels, codes
+
+
+def _code_close_integers(values: NDArray[Any], low: int, high: int) -> tuple[NDArray[Any], IntArray]:
+    """Labels and positions by counting, without a sort."""
+    # differences of unsigned and of narrow integers would wrap around
+    shifted = values.astype(np.int64) - low if high < 2**63 else (values - values.dtype.type(low)).astype(np.int64)
+    is_label = np.bincount(shifted, minlength=high - low + 1) > 0
+    rank = np.cumsum(is_label) - 1
+    labels = np.array([low + int(k) for k in np.flatnonzero(is_label)], dtype=values.dtype)
+    return labels, rank[shifted]
 
 
 def refuse_rows(bad: NDArray[np.bool_], name: str, what: str, expected: str, hint: str = "") -> None:
