@@ -17,7 +17,15 @@ import numpy as np
 
 from riskstd.model.cells import Cells, FloatArray
 from riskstd.model.engine import kernels
-from riskstd.model.evaluation import Curvature, Evaluation, FacilityCurvature, HermiteRule, bounded_exp, unpack
+from riskstd.model.evaluation import (
+    MAX_LOG_ODDS,
+    Curvature,
+    Evaluation,
+    FacilityCurvature,
+    HermiteRule,
+    bounded_exp,
+    unpack,
+)
 
 CHUNK_CELLS = 50_000
 """Cells in a chunk: enough that starting a thread costs little, few enough that two cores share the work."""
@@ -112,19 +120,19 @@ class CompiledPath:
 
     def curvature(self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool) -> Curvature:
         """Negative Hessian of the Laplace objective, or the working curvature."""
-        none = np.empty((0, 0))
         sum_wx = np.zeros((self.cells.n_facilities, self.cells.n_coefficients))
-        total = self._hessians(at, multiplicity, pseudo, none, none, sum_wx)
-        return Curvature(unpack(total), sum_wx)
+        total, cell_weight = self._hessians(at, multiplicity, pseudo, np.empty((0, 0)), sum_wx)
+        hessian = unpack(total)
+        hessian[:-1, :-1] += self.pattern_gram(self.cells.at_patterns(cell_weight))
+        return Curvature(hessian, sum_wx)
 
     def facility_curvature(self, at: Evaluation, *, pseudo: bool) -> FacilityCurvature:
-        """Packed negative Hessian, X'WX and sum of w x of each facility."""
+        """Packed negative Hessian and sum of w x of each facility."""
         size, m = self.cells.n_facilities, self.cells.n_coefficients
         packed = np.zeros((size, (m + 1) * (m + 2) // 2))
-        gram = np.zeros((size, m * (m + 1) // 2))
         sum_wx = np.zeros((size, m))
-        self._hessians(at, np.ones(size), pseudo, packed, gram, sum_wx)
-        return FacilityCurvature(packed, gram, sum_wx)
+        self._hessians(at, np.ones(size), pseudo, packed, sum_wx)
+        return FacilityCurvature(packed, sum_wx)
 
     def pattern_gram(self, per_pattern: FloatArray) -> FloatArray:
         """X' diag(value per pattern) X."""
@@ -157,7 +165,7 @@ class CompiledPath:
     def _odds_table(self, beta: FloatArray) -> FloatArray:
         # the bound is shared out so that the product of the blocks stays within it
         log_odds = self.cells.design.table_log_odds(beta)
-        limit = 340.0 / self.cells.design.n_blocks
+        limit = MAX_LOG_ODDS / self.cells.design.n_blocks
         return np.exp(np.clip(log_odds, -limit, limit))
 
     def _hessians(
@@ -166,9 +174,9 @@ class CompiledPath:
         multiplicity: FloatArray,
         pseudo: bool,
         each: FloatArray,
-        each_gram: FloatArray,
         each_a: FloatArray,
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, FloatArray]:
+        """Packed Hessian without its X' diag(weight) X, and the weights of the cells."""
         cells, m = self.cells, self.cells.n_coefficients
         odds_table = self._odds_table(at.beta)
         totals = np.zeros((len(self.chunks), (m + 1) * (m + 2) // 2))
@@ -178,15 +186,11 @@ class CompiledPath:
             begin, end = self.chunks[k]
             self._curvature.add_hessians(
                 begin, end, 0 if pseudo else 1, odds_table, cells.index, cells.pointer, cells.n, *self._table,
-                at.tau, at.u, at.variance, at.sum_w1, multiplicity, totals[k], each, each_gram, each_a, cell_weight,
+                at.tau, at.u, at.variance, at.sum_w1, multiplicity, totals[k], each, each_a, cell_weight,
             )  # fmt: skip
 
         self._run(run)
-        total = totals.sum(axis=0)
-        weight, design = cells.at_patterns(cell_weight), cells.design
-        gram = self._curvature.pattern_gram(design.index, *self._table, weight, m)
-        total[: len(gram)] += gram
-        return total
+        return totals.sum(axis=0), cell_weight
 
     def _run(self, work: Callable[[int], None]) -> None:
         numbers = range(len(self.chunks))

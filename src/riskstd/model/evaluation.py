@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import roots_hermite
 
 from riskstd.model.cells import FloatArray
+
+if TYPE_CHECKING:
+    from riskstd.model.modes import Modes
 
 MAX_LOG_ODDS = 340.0
 """Log-odds beyond which exp() is held, so that products of two stay finite."""
@@ -87,7 +91,7 @@ class Evaluation:
     residual : ndarray, shape (n_cells,)
         What a cell takes from the score: score_beta = sum y x - sum residual x.
     curvature : Curvature, optional
-        Where the score needed it (pseudo-likelihood, REML form).
+        The one `Objective.curvature` gives at this point, once it was computed.
     """
 
     beta: FloatArray
@@ -103,9 +107,10 @@ class Evaluation:
     residual: FloatArray
     curvature: Curvature | None = None
 
-    def mode_slopes(self, sum_wx: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Derivatives of the modes by beta, shape (n_facilities, n_coefficients), and by log tau."""
-        return -self.variance[:, None] * sum_wx, 2.0 * self.u / (1.0 + self.tau**2 * self.sum_w)
+
+def mode_slopes(at: Evaluation | Modes, tau: float, sum_wx: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of the modes by beta, shape (n_facilities, n_coefficients), and by log tau."""
+    return -at.variance[:, None] * sum_wx, 2.0 * at.u / (1.0 + tau**2 * at.sum_w)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,13 +121,10 @@ class FacilityCurvature:
     ----------
     packed : ndarray, shape (n_facilities, n_packed)
         Negative Hessian by (beta, log tau), rows of its lower triangle.
-    gram : ndarray, shape (n_facilities, n_packed_beta)
-        X'WX, packed likewise.
     sum_wx : ndarray, shape (n_facilities, n_coefficients)
     """
 
     packed: FloatArray
-    gram: FloatArray
     sum_wx: FloatArray
 
 

@@ -203,8 +203,7 @@ def _report(
     ones = np.ones(cells.n_facilities)
     added = np.zeros_like(at.variance)
     if not singular:
-        working = at.curvature or objective.path.curvature(at, ones, pseudo=True)
-        added = added_variance(at, working, None)
+        added = added_variance(at, objective.working_curvature(at, ones), None)
     se = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
     return HierarchicalFit(
         mu=float(raw[0]),

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.evaluation import mode_slopes
 from riskstd.model.modes import Modes
-
-
-def mode_derivatives(
-    cells: Cells, at: Modes, tau: float, sum_wx: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Derivatives of the modes by beta, shape (n_facilities, n_coefficients), and by log tau."""
-    a = cells.facility_sum_rows(at.w) if sum_wx is None else sum_wx
-    return -at.variance[:, None] * a, 2.0 * at.u / (1.0 + tau**2 * at.sum_w)
 
 
 def laplace_hessians(cells: Cells, tau: float, at: Modes) -> FloatArray:
@@ -37,7 +30,7 @@ def laplace_hessians(cells: Cells, tau: float, at: Modes) -> FloatArray:
     a, b, c = (cells.facility_sum_rows(v) for v in (at.w, w1, w2))
     sum_w, sum_w1, sum_w2 = at.sum_w, at.sum_w1, cells.facility_sum(w2)
     f, kappa = at.variance, at.variance * at.sum_w1
-    u_beta, u_tau = mode_derivatives(cells, at, tau, a)
+    u_beta, u_tau = mode_slopes(at, tau, a)
     d_w = b + sum_w1[:, None] * u_beta
     g_beta = f[:, None] * d_w
     u_beta_tau = f[:, None] * (2.0 * u_beta / s2 - u_tau[:, None] * d_w)
@@ -75,7 +68,7 @@ def working_curvatures(cells: Cells, tau: float, at: Modes) -> FloatArray:
     size = cells.n_coefficients
     out = np.empty((cells.n_facilities, size + 1, size + 1))
     a = cells.facility_sum_rows(at.w)
-    u_tau = mode_derivatives(cells, at, tau, a)[1]
+    u_tau = mode_slopes(at, tau, a)[1]
     out[:, :size, :size] = cells.facility_grams(at.w) - _outer(at.variance[:, None] * a, a)
     out[:, :size, size] = out[:, size, :size] = a * u_tau[:, None]
     out[:, size, size] = 2.0 * (at.variance * at.sum_w) ** 2

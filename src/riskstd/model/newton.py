@@ -6,13 +6,13 @@ from it that the steps shrink slowly, differences of the exact score take its pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from riskstd.model.algebra import solve_expected, solve_positive
 from riskstd.model.cells import FloatArray
-from riskstd.model.evaluation import Curvature, Evaluation
+from riskstd.model.evaluation import Curvature, Evaluation, mode_slopes
 from riskstd.model.objective import Objective, total_value
 
 DECREMENT = 1e-9
@@ -83,6 +83,7 @@ def maximise(objective: Objective, theta: FloatArray, start: FloatArray, multipl
     for _ in range(MAX_STEPS):
         value = total_value(at, multiplicity)
         curvature = objective.curvature(at, multiplicity)
+        at = replace(at, curvature=curvature)
         step = solve_curvature(objective, curvature, at, multiplicity)
         if step is None:
             break
@@ -132,7 +133,7 @@ def bounded_step(step: FloatArray) -> FloatArray:
 
 def moved_modes(at: Evaluation, sum_wx: FloatArray, step: FloatArray) -> FloatArray:
     """First-order guess of the modes after a step in theta."""
-    u_beta, u_tau = at.mode_slopes(sum_wx)
+    u_beta, u_tau = mode_slopes(at, at.tau, sum_wx)
     return at.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
 
 
@@ -144,7 +145,7 @@ def solve_curvature(
         step = solve_positive(curvature.hessian, at.score)
         if step is not None:
             return step
-        curvature = objective.path.curvature(at, multiplicity, pseudo=True)
+        curvature = objective.working_curvature(at, multiplicity)
     return solve_expected(curvature.hessian, at.score)
 
 

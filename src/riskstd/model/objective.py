@@ -73,6 +73,12 @@ class Objective:
         """Negative Hessian of the Laplace objective, or the expected one of the pseudo-likelihood."""
         return at.curvature or self.path.curvature(at, multiplicity, pseudo=self.pseudo)
 
+    def working_curvature(self, at: Evaluation, multiplicity: FloatArray) -> Curvature:
+        """Expected curvature of the pseudo-likelihood, whatever the method."""
+        if self.pseudo:
+            return self.curvature(at, multiplicity)
+        return self.path.curvature(at, multiplicity, pseudo=True)
+
     def curvature_by_differences(self, theta: FloatArray, at: Evaluation, multiplicity: FloatArray) -> FloatArray:
         """Negative Jacobian of the score, shape (n_coefficients + 1, n_coefficients + 1)."""
         jacobian = central_differences(lambda t: self.evaluate(t, at.u, multiplicity).score, theta)

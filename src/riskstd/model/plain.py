@@ -80,13 +80,13 @@ class PlainPath:
 
     def curvature(self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool) -> Curvature:
         """Negative Hessian of the Laplace objective, or the working curvature of pseudo-likelihood."""
-        hessian = np.einsum("j,jik->ik", multiplicity, self._hessians(at, pseudo))
-        return Curvature(hessian, self.sum_rows(self._modes(at).w))
+        each, sum_wx = self._hessians(at, pseudo)
+        return Curvature(np.einsum("j,jik->ik", multiplicity, each), sum_wx)
 
     def facility_curvature(self, at: Evaluation, *, pseudo: bool) -> FacilityCurvature:
-        """Packed negative Hessian, X'WX and sum of w x of each facility."""
-        w = self._modes(at).w
-        return FacilityCurvature(pack(self._hessians(at, pseudo)), pack(self.cells.facility_grams(w)), self.sum_rows(w))
+        """Packed negative Hessian and sum of w x of each facility."""
+        each, sum_wx = self._hessians(at, pseudo)
+        return FacilityCurvature(pack(each), sum_wx)
 
     def pattern_gram(self, per_pattern: FloatArray) -> FloatArray:
         """X' diag(value per pattern) X, shape (n_coefficients, n_coefficients)."""
@@ -110,12 +110,11 @@ class PlainPath:
         predicted = cells.facility_sum(cells.n * (with_effect / (1.0 + with_effect)))
         return predicted, cells.facility_sum(cells.n * (odds / (1.0 + odds)))
 
-    def _modes(self, at: Evaluation) -> Modes:
-        return modes_at(self.cells, self.cells.linear_predictor(at.beta), at.u, at.tau)
-
-    def _hessians(self, at: Evaluation, pseudo: bool) -> FloatArray:
+    def _hessians(self, at: Evaluation, pseudo: bool) -> tuple[FloatArray, FloatArray]:
+        """Negative Hessian and sum of w x of each facility."""
+        modes = modes_at(self.cells, self.cells.linear_predictor(at.beta), at.u, at.tau)
         compute = working_curvatures if pseudo else laplace_hessians
-        return compute(self.cells, at.tau, self._modes(at))
+        return compute(self.cells, at.tau, modes), self.sum_rows(modes.w)
 
 
 def log_joint_at_mode(cells: Cells, beta: FloatArray, tau: float, at: Modes) -> FloatArray:

@@ -85,9 +85,13 @@ def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
         beta = beta + step
     if information is None:
         return None
-    zero, laplace = np.zeros(cells.n_facilities), HermiteRule.of(1)
-    at = path.evaluate(beta, 0.0, zero, multiplicity, laplace, pseudo=True, step_tolerance=MODE_STEP)
-    return PooledFit(beta, information, at, converged, step_count)
+    return PooledFit(beta, information, evaluate_pooled(path, beta, multiplicity), converged, step_count)
+
+
+def evaluate_pooled(path: Path, beta: FloatArray, multiplicity: FloatArray) -> Evaluation:
+    """Evaluate the model without facility effects, tau = 0."""
+    zero, laplace = np.zeros(path.cells.n_facilities), HermiteRule.of(1)
+    return path.evaluate(beta, 0.0, zero, multiplicity, laplace, pseudo=True, step_tolerance=MODE_STEP)
 
 
 def excess_spread(path: Path, pooled: PooledFit, *, reml: bool) -> FloatArray:

@@ -16,7 +16,7 @@ from riskstd.errors import FitError
 from riskstd.model.algebra import total
 from riskstd.model.cells import FloatArray
 from riskstd.model.checks import check_estimates_finite, is_separated, level_counts
-from riskstd.model.evaluation import MODE_STEP, Evaluation, unpack
+from riskstd.model.evaluation import MODE_STEP, Evaluation, mode_slopes, unpack
 from riskstd.model.fit import estimate_from_pooled
 from riskstd.model.newton import bounded_step
 from riskstd.model.objective import added_variance, make_objective
@@ -80,7 +80,7 @@ class Refitter:
             self._at = self._objective.evaluate(self._theta, np.array(fit.effects), ones)
             curvature = self.path.facility_curvature(self._at, pseudo=self._objective.pseudo)
             self._packed = curvature.packed
-            self._mode_slopes = self._at.mode_slopes(curvature.sum_wx)
+            self._mode_slopes = mode_slopes(self._at, fit.tau, curvature.sum_wx)
             self._scores = self.path.facility_scores(self._at)
 
     def refit(self, multiplicity: FloatArray) -> Refit | None:
@@ -105,8 +105,7 @@ class Refitter:
             return None
         added = np.zeros_like(at.u)
         if at.tau > 0:
-            working = self.path.curvature(at, multiplicity, pseudo=True)
-            added = added_variance(at, working, ~held)
+            added = added_variance(at, self._objective.working_curvature(at, multiplicity), ~held)
             if not np.all(np.isfinite(added)):
                 return None
         return Refit(at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from riskstd.errors import FitError, OptionError
 from riskstd.model.cells import Cells
 from riskstd.model.collapse import collapse_rows
-from riskstd.model.evaluation import bounded_exp
 from riskstd.model.inputs import ModelInput, read_model_input
-from riskstd.model.modes import find_modes
+from riskstd.model.modes import find_modes, modes_at
 from riskstd.rates.facility_rates import FacilityRates
 from riskstd.rates.intervals import check_interval, formula_limits, score_cells
 from riskstd.rates.rules import Standardization, check_national_rate, read_standardization
@@ -114,14 +113,12 @@ def score_facilities(
         raise FitError("no rows", expected="at least one case")
     cells = _cells_at(rows, mu, read_coefficients(beta, rows.factor_names))
     national = _national_rate(national_rate, rules, float(rows.y.sum() / rows.n.sum()))
+    log_odds = cells.linear_predictor(INTERCEPT)
     if effects is None:
-        zeros = np.zeros(cells.n_facilities)
-        modes = find_modes(cells, cells.linear_predictor(INTERCEPT), float(tau), zeros)
-        values, variance = modes.u, modes.variance
+        modes = find_modes(cells, log_odds, float(tau), np.zeros(cells.n_facilities))
     else:
-        values = read_effects(effects, rows.labels)
-        variance = posterior_variance(cells, values, float(tau))
-    scored = score_cells(cells, INTERCEPT, float(tau), values, variance)
+        modes = modes_at(cells, log_odds, read_effects(effects, rows.labels), float(tau))
+    scored = score_cells(cells, INTERCEPT, float(tau), modes.u, modes.variance)
     return assemble_rates(
         rows.labels,
         scored,
@@ -134,25 +131,6 @@ def score_facilities(
         warnings=("tau is 0: every ratio is 1",) if tau == 0 and effects is None else (),
         measure=measure,
     )
-
-
-def posterior_variance(cells: Cells, effects: FloatArray, tau: float) -> FloatArray:
-    """1 / (sum of p(1-p) at the effect + 1 / tau^2) per facility; 0 when tau is 0.
-
-    Parameters
-    ----------
-    cells : Cells
-        With the whole log-odds in the offset.
-    effects : ndarray, shape (n_facilities,)
-    tau : float
-
-    Returns
-    -------
-    ndarray, shape (n_facilities,)
-    """
-    odds = cells.at_cells(bounded_exp(cells.linear_predictor(INTERCEPT))) * bounded_exp(effects)[cells.facility]
-    information = cells.facility_sum(cells.n * (odds / (1.0 + odds)) / (1.0 + odds))
-    return tau**2 / (1.0 + tau**2 * information)
 
 
 def _cells_at(rows: ModelInput, mu: float, beta: FloatArray) -> Cells:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from riskstd.model.algebra import invert_positive
-from riskstd.model.assess.logistic import facility_scores
 from riskstd.model.assess.predictions import freeze_arrays
 from riskstd.model.evaluation import unpack
 from riskstd.model.objective import make_objective
+from riskstd.model.paths import path_of
+from riskstd.model.pooled import evaluate_pooled
 from riskstd.model.result import HierarchicalFit
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def _scores(fit: HierarchicalFit) -> tuple[FloatArray, FloatArray]:
 
 def _boundary_scores(fit: HierarchicalFit) -> tuple[FloatArray, FloatArray]:
     """Score and information of each facility by beta without facility effects."""
-    cells, beta = fit.data.cells, fit.data.beta
-    p = expit(cells.at_cells(cells.linear_predictor(beta)))
-    return facility_scores(cells, beta), cells.facility_grams(cells.n * p * (1.0 - p))
+    path = path_of(fit.data.cells)
+    at = evaluate_pooled(path, fit.data.beta, np.ones(fit.n_facilities))
+    curvature = unpack(path.facility_curvature(at, pseudo=True).packed)
+    return path.facility_scores(at)[:, :-1], curvature[:, :-1, :-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtri
+from scipy.special import ndtri
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import invert_positive, symmetric
@@ -98,24 +98,14 @@ def pooled_logistic(
     check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
     check_columns(cells, rows.factor_names)
     check_separation(cells, rows.factor_names)
-    pooled = fit_pooled(path_of(cells), np.ones(cells.n_facilities))
+    path = path_of(cells)
+    pooled = fit_pooled(path, np.ones(cells.n_facilities))
     check_estimates_finite(cells, pooled, rows.factor_names)
     assert pooled is not None
     covariance = invert_positive(pooled.information)
     if facility is not None:
-        covariance = robust_covariance(facility_scores(cells, pooled.beta), covariance)
+        covariance = robust_covariance(path.facility_scores(pooled.at)[:, :-1], covariance)
     return _report(rows, cells, pooled, covariance, facility is not None, float(level))
-
-
-def facility_scores(cells: Cells, beta: FloatArray) -> FloatArray:
-    """Score of each facility by the coefficients, without facility effects.
-
-    Returns
-    -------
-    ndarray, shape (n_facilities, n_coefficients)
-    """
-    p = expit(cells.at_cells(cells.linear_predictor(beta)))
-    return cells.event_rows - cells.facility_sum_rows(cells.n * p)
 
 
 def robust_covariance(scores: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -154,8 +144,8 @@ def _report(
         odds_ratio_upper=np.exp(raw[1:] + half),
         factor_names=rows.factor_names,
         covariance=covariance,
-        log_likelihood=_log_likelihood(cells, pooled.beta) + constant,
-        log_likelihood_null=_log_likelihood(*_intercept_alone(rows)) + constant,
+        log_likelihood=float(pooled.at.log_likelihood.sum()) + constant,
+        log_likelihood_null=_log_likelihood_null(rows) + constant,
         n_cases=float(cells.cases.sum()),
         n_events=float(cells.events.sum()),
         n_clusters=cells.n_facilities if clustered else None,
@@ -164,16 +154,10 @@ def _report(
     )
 
 
-def _intercept_alone(rows: ModelInput) -> tuple[Cells, FloatArray]:
+def _log_likelihood_null(rows: ModelInput) -> float:
+    """Log-likelihood of the intercept alone, without binomial constants."""
     nobody = np.zeros(len(rows.y), dtype=np.int64)
     cells = collapse_rows(rows.X[:, :0], nobody, rows.n, rows.y, rows.offset, 1)
     pooled = fit_pooled(path_of(cells), np.ones(1))
     assert pooled is not None
-    return cells, pooled.beta
-
-
-def _log_likelihood(cells: Cells, beta: FloatArray) -> float:
-    """Sum of y eta - n log(1 + exp(eta))."""
-    log_odds = cells.linear_predictor(beta)
-    n, y = cells.at_patterns(cells.n), cells.at_patterns(cells.y)
-    return float(np.sum(y * log_odds - n * np.logaddexp(0.0, log_odds)))
+    return float(pooled.at.log_likelihood.sum())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from riskstd.model.kernels.facility import bounded_exp
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_row(index, c, table_pointer, table_column, table_value, column, value):
@@ -109,7 +111,6 @@ def add_hessians(
     multiplicity,
     total,
     each,
-    each_gram,
     each_a,
     cell_weight,
 ):
@@ -118,8 +119,7 @@ def add_hessians(
     The part X' diag(cell_weight) X is left to the caller, who can sum the weights of a
     pattern first; only `each` holds it.
 
-    `each_a` takes sum w x of every facility; `each`, when it has rows, the packed Hessian of
-    every facility and `each_gram` its X'WX.
+    `each_a` takes sum w x of every facility; `each`, when it has rows, the packed Hessian.
     """
     size = each_a.shape[1]
     n_fixed = size * (size + 1) // 2
@@ -139,7 +139,7 @@ def add_hessians(
         w0, w1, w2 = 0.0, 0.0, 0.0
         f = variance[j]
         kappa = f * sum_w1[j]
-        factor = np.exp(min(max(u[j], -340.0), 340.0))
+        factor = bounded_exp(u[j])
         for cell in range(pointer[j], pointer[j + 1]):
             z = factor
             for k in range(n_blocks):
@@ -164,7 +164,6 @@ def add_hessians(
             in_square = w + 0.5 * f * kind * (wdd - kappa * wd)
             cell_weight[cell] = multiplicity[j] * in_square
             if keeps:
-                add_square(w, count, column, value, each_gram[j])
                 add_square(in_square, count, column, value, each[j])
         facility_hessian(kind, a, b, c, (w0, w1, w2), u[j], f, s2, packed)
         for i in range(n_packed):

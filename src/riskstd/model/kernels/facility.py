@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-MAX_LOG_ODDS = 340.0
+from riskstd.model.evaluation import MAX_LOG_ODDS
+
 MAX_PASSES = 200
 FULL_PRODUCT = 1e150
 """Product of (1 + odds), each at most exp(340), at which its logarithm is taken."""
