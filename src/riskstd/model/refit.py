@@ -7,6 +7,7 @@ resample without a pass over the data; Broyden updates of the inverse Hessian do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ class Refit:
         Whether a risk factor was separated here and kept its coefficient of the full fit.
     retried : bool
         Whether the warm start failed and a full fit took its place.
+    n_evaluations : int
+        Evaluations of the objective.
     """
 
     beta: FloatArray
@@ -54,6 +57,7 @@ class Refit:
     prediction_variance: FloatArray
     flagged: bool
     retried: bool
+    n_evaluations: int
 
 
 class Refitter:
@@ -75,11 +79,12 @@ class Refitter:
         self._beta, self._tau = data.beta, fit.tau
         self._columns, self._high_cases, self._high_events = level_counts(data.cells)
         if not fit.singular:
-            self._theta = np.append(data.beta, np.log(fit.tau))
+            self.start_theta = np.append(data.beta, np.log(fit.tau))
             ones = np.ones(data.cells.n_facilities)
-            self._at = self._objective.evaluate(self._theta, np.array(fit.effects), ones)
+            self._at = self._objective.evaluate(self.start_theta, np.array(fit.effects), ones)
             curvature = self.path.facility_curvature(self._at, pseudo=self._objective.pseudo)
             self._packed = curvature.packed
+            self._sum_wx = curvature.sum_wx
             self._mode_slopes = mode_slopes(self._at, fit.tau, curvature.sum_wx)
             self._scores = self.path.facility_scores(self._at)
 
@@ -97,10 +102,13 @@ class Refitter:
             None when neither the warm start nor a full fit converges.
         """
         held = self._separated(multiplicity)
-        at, retried = self._warm(multiplicity, held), False
+        at, n_evaluations = self._warm(multiplicity, held)
+        retried = False
         if at is None:
             # a full fit with tau = 0 has no warm start to fail
-            at, retried = self._full(multiplicity, held), self._tau > 0
+            retried = self._tau > 0
+            at, n_more = self._full(multiplicity, held)
+            n_evaluations += n_more
         if at is None:
             return None
         added = np.zeros_like(at.u)
@@ -108,7 +116,18 @@ class Refitter:
             added = added_variance(at, self._objective.working_curvature(at, multiplicity), ~held)
             if not np.all(np.isfinite(added)):
                 return None
-        return Refit(at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried)
+        return Refit(
+            at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried, n_evaluations
+        )  # fmt: skip
+
+    def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
+        """Refit to each of some multiplicities."""
+        return [self.refit(multiplicity) for multiplicity in multiplicities]
+
+    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> list[FloatArray]:
+        """Predicted / expected of every facility, at the estimates of each refit and the given effects."""
+        pairs = (self.path.predicted_expected(refit.beta, u) for refit, u in zip(refits, effects, strict=True))
+        return [predicted / expected for predicted, expected in pairs]
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""
@@ -120,46 +139,48 @@ class Refitter:
         held[1 + self._columns[is_separated(cases, events, n_cases, n_events)]] = True
         return held
 
-    def _warm(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> Evaluation | None:
+    def _warm(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[Evaluation | None, int]:
+        """Where the steps settle, or None, and the evaluations it took."""
         if self._tau == 0.0:
-            return None
+            return None, 0
         free = np.append(~held, True)
         curvature = unpack(total(multiplicity, self._packed))[np.ix_(free, free)]
         try:
             inverse = np.linalg.inv(curvature)
         except np.linalg.LinAlgError:
-            return None
-        theta, at = self._theta, self._at
+            return None, 0
+        theta, at = self.start_theta, self._at
         if self._objective.reml:
             at = self._objective.evaluate(theta, at.u, multiplicity, REFIT_MODE_STEP)
             score = at.score[free]
         else:
             score = total(multiplicity, self._scores)[free]
-        for _ in range(MAX_EVALUATIONS):
+        for n_evaluations in range(MAX_EVALUATIONS):
             move = inverse @ score
             # in the metric of the first curvature: an updated inverse need not be positive
             distance_squared = move @ curvature @ move
             if not np.isfinite(distance_squared) or distance_squared < 0:
-                return None
+                return None, n_evaluations
             if distance_squared < REFIT_DECREMENT**2:
-                return at
+                return at, n_evaluations
             step = np.zeros(len(theta))
             step[free] = move
             step = bounded_step(step)
             theta = theta + step
-            if abs(theta[-1] - self._theta[-1]) > MAX_LOG_TAU_FALL:
-                return None
+            if abs(theta[-1] - self.start_theta[-1]) > MAX_LOG_TAU_FALL:
+                return None, n_evaluations
             at = self._objective.evaluate(theta, self._guess(at, step), multiplicity, REFIT_MODE_STEP)
             new_score = at.score[free]
             inverse = broyden_update(inverse, step[free], score - new_score)
             score = new_score
-        return None
+        return None, MAX_EVALUATIONS
 
     def _guess(self, at: Evaluation, step: FloatArray) -> FloatArray:
         u_beta, u_tau = self._mode_slopes
         return at.u + np.einsum("jq,q->j", u_beta, step[:-1]) + u_tau * step[-1]
 
-    def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> Evaluation | None:
+    def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[Evaluation | None, int]:
+        """Optimum from the pooled start, or None, and the iterations it took."""
         cells = self.cells.hold_coefficients(held, self._beta)
         objective = make_objective(cells, *self._options)
         pooled = fit_pooled(objective.path, multiplicity)
@@ -167,14 +188,15 @@ class Refitter:
         try:
             check_estimates_finite(cells, pooled, names)
         except FitError:
-            return None
+            return None, 0
         assert pooled is not None
         estimate = estimate_from_pooled(objective, pooled, multiplicity)
+        n_iterations = len(estimate.path)
         if not estimate.converged:
-            return None
+            return None, n_iterations
         theta = np.append(self._beta, np.log(estimate.at.tau) if estimate.at.tau > 0 else -np.inf)
         theta[:-1][~held] = estimate.at.beta
-        return self._objective.evaluate(theta, estimate.at.u, multiplicity, MODE_STEP)
+        return self._objective.evaluate(theta, estimate.at.u, multiplicity, MODE_STEP), n_iterations
 
 
 def broyden_update(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from riskstd.model import HierarchicalFit
 from riskstd.model.compiled import thread_count
-from riskstd.model.refit import Refitter
+from riskstd.model.lanes import LANES, make_refitter
+from riskstd.model.refit import Refit
 
 FloatArray = NDArray[np.floating[Any]]
 VARIANCES = ("prediction", "posterior")
@@ -44,7 +45,7 @@ class Replicates:
     dropped, flagged, retried : ndarray of bool, shape (n_replicates,)
         No convergence; a separated risk factor kept its coefficient; a full fit was needed.
     evaluations : ndarray of int, shape (n_replicates,)
-        Evaluations of the objective; 0 where they were not counted.
+        Evaluations of the objective; 0 when dropped.
     """
 
     ratio: FloatArray
@@ -53,6 +54,18 @@ class Replicates:
     flagged: NDArray[np.bool_]
     retried: NDArray[np.bool_]
     evaluations: NDArray[np.integer[Any]]
+
+    @classmethod
+    def dropped_all(cls, n: int, n_facilities: int) -> Replicates:
+        """So many replicates, all dropped."""
+        return cls(
+            ratio=np.full((n, n_facilities), np.nan),
+            crude_rate=np.full(n, np.nan),
+            dropped=np.ones(n, dtype=bool),
+            flagged=np.zeros(n, dtype=bool),
+            retried=np.zeros(n, dtype=bool),
+            evaluations=np.zeros(n, dtype=np.int64),
+        )
 
 
 class Resampler:
@@ -77,7 +90,7 @@ class Resampler:
         threads: int | None = None,
     ) -> None:
         # one thread inside a replicate: replicates themselves run side by side
-        self._refitter = Refitter(fit, threads=1)
+        self._refitter = make_refitter(fit)
         self._seed, self._variance = seed, variance
         self._threads = thread_count(threads)
 
@@ -93,41 +106,36 @@ class Resampler:
         -------
         Replicates
         """
-        n, n_facilities = len(numbers), self._refitter.cells.n_facilities
-        ratio, crude = np.full((n, n_facilities), np.nan), np.full(n, np.nan)
-        dropped, flagged, retried = (np.zeros(n, dtype=bool) for _ in range(3))
-
-        def draw_row(row: int) -> None:
-            drawn = self._draw_one(numbers[row])
-            if drawn is None:
-                dropped[row] = True
-            else:
-                ratio[row], crude[row], flagged[row], retried[row] = drawn
-
-        if self._threads == 1:
-            for row in range(n):
-                draw_row(row)
+        starts = range(0, len(numbers), LANES)
+        if self._threads == 1 or len(starts) == 1:
+            parts = [self._draw_some(numbers[start : start + LANES]) for start in starts]
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                list(pool.map(draw_row, range(n)))
-        return Replicates(ratio, crude, dropped, flagged, retried, np.zeros(n, dtype=np.int64))
+                parts = list(pool.map(lambda start: self._draw_some(numbers[start : start + LANES]), starts))
+        return join_replicates(parts)
 
-    def _draw_one(self, number: int) -> tuple[FloatArray, float, bool, bool] | None:
-        """Ratios, crude rate, flagged and retried of one replicate; None without convergence."""
+    def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
-        stream = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(number,)))
-        drawn = stream.integers(0, cells.n_facilities, cells.n_facilities)
-        multiplicity = np.bincount(drawn, minlength=cells.n_facilities).astype(np.float64)
-        normal = stream.standard_normal(cells.n_facilities)
-        refit = self._refitter.refit(multiplicity)
-        if refit is None:
-            return None
-        spread = refit.prediction_variance if self._variance == "prediction" else refit.effects_variance
-        effects = refit.effects + np.sqrt(spread) * normal
-        predicted, expected = self._refitter.path.predicted_expected(refit.beta, effects)
-        ratio = np.where(multiplicity > 0, predicted / expected, np.nan)
-        crude = float(np.sum(multiplicity * cells.events) / np.sum(multiplicity * cells.cases))
-        return ratio, crude, refit.flagged, refit.retried
+        streams = [np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(r,))) for r in numbers]
+        n_facilities = cells.n_facilities
+        drawn = [stream.integers(0, n_facilities, n_facilities) for stream in streams]
+        multiplicities = [np.bincount(d, minlength=n_facilities).astype(np.float64) for d in drawn]
+        normals = [stream.standard_normal(n_facilities) for stream in streams]
+        refits = self._refitter.refit_many(multiplicities)
+        kept = [(row, refit) for row, refit in enumerate(refits) if refit is not None]
+        effects = [refit.effects + np.sqrt(self._spread(refit)) * normals[row] for row, refit in kept]
+        out = Replicates.dropped_all(len(numbers), n_facilities)
+        ratios = self._refitter.ratios([refit for _, refit in kept], effects)
+        for (row, refit), ratio in zip(kept, ratios, strict=True):
+            copies = multiplicities[row]
+            out.ratio[row] = np.where(copies > 0, ratio, np.nan)
+            out.crude_rate[row] = np.sum(copies * cells.events) / np.sum(copies * cells.cases)
+            out.dropped[row], out.flagged[row], out.retried[row] = False, refit.flagged, refit.retried
+            out.evaluations[row] = refit.n_evaluations
+        return out
+
+    def _spread(self, refit: Refit) -> FloatArray:
+        return refit.prediction_variance if self._variance == "prediction" else refit.effects_variance
 
 
 def draw_replicates(
@@ -164,4 +172,9 @@ def draw_replicates(
         parts.append(resampler.draw(numbers[start : start + CHUNK]))
         if progress is not None:
             progress(min(start + CHUNK, len(numbers)), len(numbers))
+    return join_replicates(parts)
+
+
+def join_replicates(parts: Sequence[Replicates]) -> Replicates:
+    """Replicates one after the other."""
     return Replicates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Replicates)))
