@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.errors import FitError
 from riskstd.model import fit_hierarchical
-from riskstd.model.lanes import LaneRefitter, _LaneSolver
+from riskstd.model.lane_solver import LaneSolver
+from riskstd.model.lanes import LaneRefitter
 from riskstd.model.refit import Refitter
 from riskstd.rates import standardize
 from riskstd.rates.bootstrap import draw_replicates
@@ -152,7 +153,7 @@ def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
 
 def test_warm_start_that_fails_is_retried_by_a_full_fit(fit, monkeypatch):
     expected = draw_replicates(fit, range(4), seed=1)
-    monkeypatch.setattr(_LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * self._n)
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     retried = draw_replicates(fit, range(4), seed=1)
     assert retried.retried.all()
@@ -163,7 +164,7 @@ def test_resample_without_estimate_is_dropped(fit, monkeypatch):
     def refuse(*arguments):
         raise FitError("separated")
 
-    monkeypatch.setattr(_LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * self._n)
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     monkeypatch.setattr("riskstd.model.refit.check_estimates_finite", refuse)
     assert draw_replicates(fit, range(3), seed=1).dropped.all()

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from riskstd.model import HierarchicalFit
 from riskstd.model.compiled import thread_count
-from riskstd.model.lanes import LANES, make_refitter
+from riskstd.model.lane_arrays import LANES
+from riskstd.model.lanes import make_refitter
 from riskstd.model.refit import Refit
 
 FloatArray = NDArray[np.floating[Any]]
