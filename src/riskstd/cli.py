@@ -72,7 +72,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo"),
     procedures: Annotated[int, typer.Option(min=100, help="Procedures of the synthetic claims.")] = 60_000,
     facilities: Annotated[int, typer.Option(min=4, help="Facilities of the synthetic claims.")] = 250,
-    bootstrap: Annotated[int, typer.Option(min=1, help="Bootstrap replicates.")] = 300,
+    bootstrap: BootstrapOption = None,
     seed: SeedOption = 1,
     overwrite: OverwriteOption = False,
 ) -> None:

@@ -13,7 +13,6 @@ from riskstd.synth import synthesize
 Progress = Callable[[int, int, str], None]
 DEMO_PROCEDURES = 60_000
 DEMO_FACILITIES = 250
-DEMO_REPLICATES = 300
 DEMO_SEED = 1
 
 
@@ -22,7 +21,7 @@ def run_demo(
     *,
     procedures: int = DEMO_PROCEDURES,
     facilities: int = DEMO_FACILITIES,
-    n_bootstrap: int = DEMO_REPLICATES,
+    n_bootstrap: int | None = None,
     seed: int = DEMO_SEED,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -33,8 +32,10 @@ def run_demo(
     ----------
     out : str or Path
         Folder; claims and truth go to `synthetic/`, runs to `runs/`.
-    procedures, facilities, n_bootstrap, seed : int
-        Size of the synthetic claims, bootstrap replicates, seed.
+    procedures, facilities, seed : int
+        Size of the synthetic claims, and seed.
+    n_bootstrap : int, optional
+        Bootstrap replicates; those of the definitions when left out.
     overwrite : bool
         Replace what is there.
     progress : callable, optional

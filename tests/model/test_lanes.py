@@ -1,0 +1,257 @@
+"""Eight resamples at a time against one at a time, the formulas of numpy and refits to full convergence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba import njit
+from numpy.testing import assert_allclose, assert_array_equal
+
+from riskstd.model import fit_hierarchical
+from riskstd.model.kernels import lanes, vector
+from riskstd.model.lane_arrays import LANES, LaneLayout, lines
+from riskstd.model.lane_solver import LaneSolver
+from riskstd.model.lanes import LaneRefitter, make_refitter
+from riskstd.model.objective import make_objective
+from riskstd.model.plain import PlainPath
+from riskstd.model.refit import Refitter
+
+
+@njit
+def _apply(operation, values, out):
+    for row in range(len(values)):
+        vector.store(out, row, operation(vector.load(values, row)))
+
+
+@pytest.mark.parametrize("reach", [1e-9, 0.5, 700.0])
+def test_exponential_and_logarithm_equal_those_of_numpy(reach):
+    values = np.random.default_rng(1).uniform(-reach, reach, (5000, LANES))
+    values[0] = 0.0
+    out = np.empty_like(values)
+    _apply(vector.exponential, values, out)
+    assert_allclose(out, np.exp(values), rtol=5e-16)
+    _apply(vector.logarithm, np.exp(values), out)
+    assert_allclose(out, np.log(np.exp(values)), rtol=1e-14, atol=5e-16)
+
+
+def test_lanes_are_chosen_one_by_one():
+    @njit
+    def larger(a, b, out):
+        x, y = vector.load(a, 0), vector.load(b, 0)
+        vector.store(out, 0, vector.choose_above(x, y, x, y))
+        vector.store(out, 1, vector.magnitude(x))
+        vector.store(out, 2, vector.square_root(vector.magnitude(x)))
+        return vector.any_above(x, y), vector.any_above(y, y)
+
+    a, b = np.array([[-3.0, 2, 5, 0, 1, -1, 9, 4]]), np.array([[1.0, 1, 5, 2, -1, -2, 8, 6]])
+    out = np.empty((3, LANES))
+    assert larger(a, b, out) == (True, False)
+    assert_array_equal(out, np.vstack([np.maximum(a, b), np.abs(a), np.sqrt(np.abs(a))]))
+
+
+def many_cells(seed, *, n_facilities=30, n_levels=3, weighted=False, offset=False):
+    """Rows of several columns; facilities of one case, without events and of events only among them."""
+    rng = np.random.default_rng(seed)
+    size = np.append(rng.integers(2, 120, n_facilities - 3), [1, 40, 15])
+    facility = np.repeat(np.arange(n_facilities), size)
+    X = rng.integers(0, n_levels, (len(facility), 5)).astype(float)
+    shift = rng.choice([0.0, 0.4, -0.3], len(facility)) if offset else None
+    log_odds = -1.5 + X @ np.array([0.4, -0.3, 0.2, 0.5, -0.1]) + rng.normal(0, 0.6, n_facilities)[facility]
+    y = (rng.random(len(facility)) < 1 / (1 + np.exp(-log_odds))).astype(float)
+    y[facility == n_facilities - 2] = 0.0
+    y[facility == n_facilities - 1] = 1.0
+    weights = rng.choice([1.0, 2.0, 3.0, 7.0, 0.5, 40.0], len(facility)) if weighted else None
+    return {"y": y, "X": X, "facility": facility, "weights": weights, "offset": shift}
+
+
+def evaluate_lanes(refitter, theta, multiplicity):
+    """Score, modes and sum of w by the kernel at eight points, from modes of zero, to full convergence."""
+    work, layout = refitter.work, refitter.layout
+    work.beta[:], work.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
+    work.copies[:] = multiplicity.T
+    work.u[:], work.residual[:] = 0.0, 0.0
+    work.fill_tables(refitter)
+    lanes.evaluate(
+        refitter.method, work.tau, work.odds, layout.index, layout.pointer, layout.n, refitter.cells.events,
+        work.copies, 1e-6, refitter.nodes, refitter.log_weights, refitter.centre_log_weight, refitter.product_cases,
+        work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
+    )  # fmt: skip
+    events = np.einsum("lj,jq->lq", multiplicity, refitter.cells.event_rows)
+    return np.column_stack([events - work.residual_sums(refitter), work.score_tau[0]]), work.u.T, work.sum_w.T
+
+
+@pytest.mark.parametrize("n_nodes", [1, 2, 3, 5, 7, 10, 25])
+@pytest.mark.parametrize("data", [{}, {"weighted": True}, {"offset": True, "n_levels": 4}])
+def test_quadrature_equals_the_plain_path(n_nodes, data):
+    rows = many_cells(3, **data)
+    check_evaluation(rows, {"method": "agq", "n_nodes": n_nodes}, ("agq", n_nodes, "reml"))
+
+
+@pytest.mark.parametrize("method", ["laplace", "pql"])
+@pytest.mark.parametrize("data", [{}, {"weighted": True}, {"offset": True, "n_levels": 4}])
+def test_laplace_and_pseudo_likelihood_equal_the_plain_path(method, data):
+    rows = many_cells(4, **data)
+    check_evaluation(rows, {"method": method, "pql_form": "ml"}, (method, 1, "ml"))
+
+
+def check_evaluation(rows, options, objective_options):
+    fit = fit_hierarchical(**rows, **options)
+    refitter = LaneRefitter(fit)
+    objective = make_objective(fit.data.cells, *objective_options)
+    plain = PlainPath(fit.data.cells)
+    rng = np.random.default_rng(7)
+    theta = np.append(fit.data.beta, np.log(fit.tau)) + rng.normal(0, 0.3, (LANES, len(fit.data.beta) + 1))
+    multiplicity = rng.integers(0, 3, (LANES, fit.n_facilities)).astype(float)
+    score, u, sum_w = evaluate_lanes(refitter, theta, multiplicity)
+    for lane in range(LANES):
+        at = plain.evaluate(
+            theta[lane, :-1], float(np.exp(theta[lane, -1])), np.zeros(fit.n_facilities), multiplicity[lane],
+            objective.rule, pseudo=objective.pseudo, step_tolerance=1e-9,
+        )  # fmt: skip
+        assert_allclose(score[lane], at.score, rtol=1e-9, atol=1e-9 * np.abs(at.score).max())
+        assert_allclose(u[lane], at.u, atol=1e-12)
+        assert_allclose(sum_w[lane], at.sum_w, rtol=1e-9)
+
+
+def test_layouts_give_the_same_score():
+    """A table row for every pattern, or rows of column blocks."""
+    fit = fit_hierarchical(**many_cells(5, n_facilities=150, n_levels=2), method="laplace")
+    refitter = LaneRefitter(fit)
+    assert refitter.layout.pattern_index is not None
+    theta = np.tile(np.append(fit.data.beta, np.log(fit.tau)), (LANES, 1))
+    multiplicity = np.ones((LANES, fit.n_facilities))
+    by_pattern = evaluate_lanes(refitter, theta, multiplicity)
+    cells = fit.data.cells
+    refitter.layout = LaneLayout(
+        tuple(np.ascontiguousarray(block, dtype=np.uint32) for block in cells.index.T),
+        cells.n, cells.pointer.astype(np.uint64), None, cells.design.n_table_rows,
+    )  # fmt: skip
+    del refitter._local.work
+    for one, other in zip(by_pattern, evaluate_lanes(refitter, theta, multiplicity), strict=True):
+        assert_allclose(one, other, rtol=1e-12, atol=1e-10)
+
+
+def test_rows_begin_at_cache_lines():
+    for n in (1, 3, 1000):
+        assert lines(n).ctypes.data % 64 == 0
+        assert lines(n).shape == (n, LANES)
+
+
+def simulated(seed=11, n_facilities=120, tau=0.4):
+    rng = np.random.default_rng(seed)
+    size = rng.integers(20, 300, n_facilities)
+    facility = np.repeat(np.arange(n_facilities), size)
+    X = (rng.random((len(facility), 6)) < np.linspace(0.05, 0.4, 6)).astype(float)
+    log_odds = -2.5 + X @ rng.normal(0, 0.4, 6) + rng.normal(0, tau, n_facilities)[facility]
+    return {"y": (rng.random(len(facility)) < 1 / (1 + np.exp(-log_odds))) * 1.0, "X": X, "facility": facility}
+
+
+def resamples(n_facilities, n, seed=5):
+    rng = np.random.default_rng(seed)
+    return [np.bincount(rng.integers(0, n_facilities, n_facilities), minlength=n_facilities) * 1.0 for _ in range(n)]
+
+
+@pytest.mark.parametrize(("method", "form"), [("laplace", "ml"), ("agq", "ml"), ("pql", "reml"), ("pql", "ml")])
+def test_refits_agree_with_full_convergence(method, form):
+    """Within five thousandths of the bootstrap standard deviation, every parameter of every resample."""
+    rows = simulated()
+    fit = fit_hierarchical(**rows, method=method, pql_form=form)
+    drawn = resamples(fit.n_facilities, 24)
+    fast = make_refitter(fit).refit_many(drawn)
+    assert isinstance(make_refitter(fit), LaneRefitter)
+    exact, found, effects = [], [], []
+    for multiplicity, refit in zip(drawn, fast, strict=True):
+        assert refit is not None
+        copies = [np.flatnonzero(rows["facility"] == j) for j in range(120) for _ in range(int(multiplicity[j]))]
+        picked = np.concatenate(copies)
+        label = np.repeat(np.arange(len(copies)), [len(c) for c in copies])
+        full = fit_hierarchical(rows["y"][picked], rows["X"][picked], label, method=method, pql_form=form)
+        exact.append(np.append(full.beta, [full.mu, np.log(full.tau)]))
+        raw = fit.data.cells.raw_coefficients(refit.beta)
+        found.append(np.append(raw[1:], [raw[0], np.log(refit.tau)]))
+        drawn_once = np.repeat(np.arange(120), multiplicity.astype(int))
+        effects.append(np.abs(refit.effects[drawn_once] - full.effects).max())
+        assert_allclose(refit.effects_variance[drawn_once], full.effects_variance, rtol=1e-3)
+        assert_allclose(refit.prediction_variance[drawn_once], full.prediction_variance, rtol=3e-3)
+    distance = np.abs(np.array(found) - np.array(exact)) / np.std(exact, axis=0)
+    assert distance.max() < 0.005
+    assert max(effects) < 2e-3
+
+
+def test_a_lane_does_not_depend_on_its_neighbours():
+    fit = fit_hierarchical(**simulated())
+    refitter = LaneRefitter(fit)
+    drawn = resamples(fit.n_facilities, 9)
+    together = refitter.refit_many(drawn)
+    for k, multiplicity in enumerate(drawn):
+        alone = refitter.refit_many([multiplicity])[0]
+        assert_array_equal(alone.beta, together[k].beta)
+        assert_array_equal(alone.effects, together[k].effects)
+        assert_array_equal(alone.prediction_variance, together[k].prediction_variance)
+        assert alone.tau == together[k].tau
+        assert alone.n_evaluations == together[k].n_evaluations
+
+
+def test_held_coefficients_stay_and_have_no_variance():
+    """A column without events in the resample keeps its coefficient; the others are refitted."""
+    rows = simulated()
+    rare = np.zeros(len(rows["y"]))
+    for j in (0, 1):
+        mine = rows["facility"] == j
+        rare[np.flatnonzero(mine & (rows["y"] == 1))[:2]] = 1.0
+        rare[np.flatnonzero(mine & (rows["y"] == 0))[:3]] = 1.0
+    fit = fit_hierarchical(rows["y"], np.column_stack([rows["X"], rare]), rows["facility"], method="laplace")
+    multiplicity = np.ones(fit.n_facilities)
+    multiplicity[:2] = 0.0
+    fast, exact = LaneRefitter(fit).refit_many([multiplicity])[0], Refitter(fit).refit(multiplicity)
+    assert fast.flagged
+    assert exact.flagged
+    assert fast.beta[-1] == fit.data.beta[-1]
+    assert_allclose(fast.beta, exact.beta, atol=1e-3)
+    assert_allclose(fast.prediction_variance, exact.prediction_variance, rtol=3e-3)
+
+
+def test_ratios_equal_those_of_one_refit_at_a_time():
+    fit = fit_hierarchical(**simulated())
+    refitter = LaneRefitter(fit)
+    refits = refitter.refit_many(resamples(fit.n_facilities, 11))
+    effects = [refit.effects + 0.1 for refit in refits]
+    for one, other in zip(refitter.ratios(refits, effects), Refitter.ratios(refitter, refits, effects), strict=True):
+        assert_allclose(one, other, rtol=1e-13)
+
+
+def test_lanes_that_do_not_settle_are_refitted_one_by_one(monkeypatch):
+    fit = fit_hierarchical(**simulated(), method="laplace")
+    refitter, drawn = LaneRefitter(fit), resamples(fit.n_facilities, 3)
+    whole = refitter.refit_many(drawn)
+    solve = LaneSolver.solve
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None, *solve(self)[1:]])
+    again = refitter.refit_many(drawn)
+    assert_allclose(again[0].beta, whole[0].beta, atol=1e-3)
+    assert_array_equal(again[1].beta, whole[1].beta)
+
+
+def test_resamples_far_from_the_full_fit_fall_back():
+    """A resample of one facility only: tau runs to zero, which the lanes leave to the full fit."""
+    fit = fit_hierarchical(**simulated(n_facilities=30, tau=0.5), method="laplace")
+    multiplicity = np.zeros(30)
+    multiplicity[np.argsort(np.abs(fit.effects))[:4]] = [8, 8, 7, 7]
+    fast, exact = LaneRefitter(fit).refit_many([multiplicity])[0], Refitter(fit).refit(multiplicity)
+    assert fast is not None
+    assert exact is not None
+    assert_allclose(fast.tau, exact.tau, atol=1e-6)
+
+
+def test_few_facilities_and_no_spread_are_refitted_one_at_a_time():
+    few = fit_hierarchical(**simulated(n_facilities=30, tau=0.5), method="pql")
+    assert type(make_refitter(few)) is Refitter
+    alike = np.tile(np.arange(10) < 3, 30) * 1.0
+    none = fit_hierarchical(alike, np.tile(np.arange(10) % 2, 30), np.repeat(np.arange(30), 10), method="laplace")
+    assert none.singular
+    assert type(make_refitter(none)) is Refitter
+
+
+def test_without_numba_one_at_a_time(monkeypatch):
+    fit = fit_hierarchical(**simulated(), method="laplace")
+    monkeypatch.setenv("RISKSTD_NO_NUMBA", "1")
+    assert type(make_refitter(fit)) is Refitter
