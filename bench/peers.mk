@@ -2,7 +2,7 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
@@ -14,6 +14,9 @@ bench-quick: $(READY)
 bench-full: $(READY)
 	$(BIN)/python bench/model/run.py --full
 	$(BIN)/python bench/model/page.py
+
+bench-coverage: $(READY)
+	$(BIN)/python bench/model/interval_coverage.py
 
 bench-peers: $(PEERS_READY)
 	@Rscript --vanilla -e 'for (p in c("lme4", "glmmTMB")) cat(p, as.character(packageVersion(p)), "\n")' 2>/dev/null \

@@ -16,6 +16,8 @@ from simulate import Data, read_data
 from worker import WARM_UP_SHARE, measure, read_job, write_result
 
 import riskstd
+from riskstd.model.collapse import collapse_rows
+from riskstd.model.inputs import read_model_input
 
 METHODS: dict[str, dict[str, Any]] = {
     "laplace": {"method": "laplace"},
@@ -41,7 +43,7 @@ def run_fit(job: dict[str, Any], data: Data) -> dict[str, Any]:
         **measured,
         "warm_up_seconds": warm_up,
         "input_mb": data.bytes / 1e6,
-        "collapse_seconds": collapse_seconds(result, data),
+        "collapse_seconds": collapse_seconds(data),
         "log_likelihood": result.log_likelihood,
         "mu": result.mu,
         "beta": result.beta.tolist(),
@@ -55,24 +57,12 @@ def run_fit(job: dict[str, Any], data: Data) -> dict[str, Any]:
     }
 
 
-def collapse_seconds(result: Any, data: Data) -> float | None:
-    """Part of a fit spent on reading and collapsing rows; None where riskstd does not tell.
-
-    Taken from `fit.timings["collapse"]` when there is one, else from a run of the steps alone.
-    """
-    timings = getattr(result, "timings", None)
-    if isinstance(timings, dict) and "collapse" in timings:
-        return float(timings["collapse"])
-    try:
-        from riskstd.model.cells import collapse_rows
-        from riskstd.model.inputs import read_model_input
-
-        start = time.perf_counter()
-        rows = read_model_input(data.y, data.X, data.facility)
-        collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
-        return time.perf_counter() - start
-    except (ImportError, TypeError, AttributeError):
-        return None
+def collapse_seconds(data: Data) -> float:
+    """Part of a fit spent on reading and collapsing rows, from a run of these steps alone."""
+    start = time.perf_counter()
+    rows = read_model_input(data.y, data.X, data.facility)
+    collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
+    return time.perf_counter() - start
 
 
 def run_bootstrap(job: dict[str, Any], data: Data) -> dict[str, Any]:

@@ -131,8 +131,7 @@ def memory_ratios(results: Results) -> list[Ratio]:
             continue
         words += ": (input + what the fit adds) / input"
         value = (row["input_mb"] + row["peak_mb"] - row["loaded_mb"]) / row["input_mb"]
-        target = ("2 or less", lambda v: v <= 2) if row["type"] == "float64" else ("", None)
-        out.append(Ratio(words, value, *target))
+        out.append(Ratio(words, value, "2 or less", lambda v: v <= 2))
     return out
 
 

@@ -86,6 +86,22 @@ def invert_positive(matrix: FloatArray) -> FloatArray:
     return np.full_like(matrix, np.nan) if solution is None else solution
 
 
+def broyden_update(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
+    """Good Broyden update of an inverse Jacobian, so that inverse @ change = step.
+
+    Examples
+    --------
+    >>> updated = broyden_update(np.eye(2), np.array([1.0, 0.0]), np.array([2.0, 0.0]))
+    >>> (updated @ [2.0, 0.0]).tolist()
+    [1.0, 0.0]
+    """
+    moved = inverse @ change
+    size = step @ moved
+    if size == 0:
+        return inverse
+    return inverse + np.outer(step - moved, step @ inverse) / size
+
+
 def quadratic_form(rows: FloatArray, matrix: FloatArray) -> FloatArray:
     """Row' matrix row for each row, on one thread.
 

@@ -65,7 +65,7 @@ class Cells:
     @cached_property
     def index(self) -> IntArray:
         """Table rows of each cell, shape (n_cells, n_blocks)."""
-        return np.ascontiguousarray(self.design.index[self.pattern])
+        return np.take(self.design.index, self.pattern, axis=0)
 
     @cached_property
     def n_single(self) -> IntArray:
@@ -91,18 +91,22 @@ class Cells:
     def event_rows(self) -> FloatArray:
         """Sum of y x per facility, shape (n_facilities, n_coefficients)."""
         has_event = np.flatnonzero(self.y)
-        out = np.zeros((self.n_facilities, self.n_coefficients))
-        for block in self.index[has_event].T:
-            counts = csr_array(
-                (self.y[has_event], (self.facility[has_event], block)),
-                shape=(self.n_facilities, self.design.n_table_rows),
-            )
-            out += csr_array(counts @ self.design.table).toarray()
-        return out
+        facility = np.searchsorted(self.pointer, has_event, side="right") - 1
+        design, size = self.design, self.n_coefficients
+        out = np.zeros(self.n_facilities * size)
+        for row in self.index[has_event].T:
+            first, count = design.pointer[row], np.diff(design.pointer)[row]
+            # places of the values of each row, one row after another
+            place = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
+            to = np.repeat(facility, count) * size + design.column[place]
+            out += np.bincount(to, np.repeat(self.y[has_event], count) * design.value[place], len(out))
+        return out.reshape(self.n_facilities, size)
 
     @cached_property
     def event_offset(self) -> FloatArray:
         """Sum of y times the offset per facility."""
+        if not self.design.offset.any():
+            return np.zeros(self.n_facilities)
         offset = np.sum(self.design.offset[self.design.index], axis=1)
         return self.facility_sum(self.y * offset[self.pattern])
 

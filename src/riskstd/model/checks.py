@@ -11,6 +11,7 @@ from riskstd.errors import FitError, TooFewDataError
 from riskstd.model.algebra import invert_positive
 from riskstd.model.cells import Cells, FloatArray, IntArray
 from riskstd.model.inputs import count_text
+from riskstd.model.paths import path_of
 from riskstd.model.pooled import PooledFit
 
 MIN_FACILITIES = 2
@@ -127,8 +128,8 @@ def check_columns(cells: Cells, factor_names: tuple[str, ...]) -> None:
 
 def find_redundant_columns(cells: Cells, factor_names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
     """Redundant columns, each with the columns that explain it."""
-    weight = cells.at_patterns(cells.n)
-    correlation = cells.gram(cells.n) / weight.sum()
+    weight = cells.pattern_n
+    correlation = path_of(cells).pattern_gram(weight) / weight.sum()
     if np.linalg.eigvalsh(correlation)[0] > CLEAR_EIGENVALUE:
         return []
     scaled = cells.X * np.sqrt(weight / weight.sum())[:, None]
@@ -154,9 +155,36 @@ def level_counts(cells: Cells) -> tuple[IntArray, FloatArray, FloatArray]:
         Positions among the risk factors.
     cases, events : ndarray, shape (n_facilities, n_two_valued)
     """
-    found, cases, events = [], [], []
+    columns, parts = _two_valued(cells)
+    sums: list[FloatArray] = []
+    for per_cell in (cells.n, cells.y):
+        found = []
+        for index, (start, at_high) in zip(cells.index.T, parts, strict=True):
+            shape = (cells.n_facilities, len(at_high))
+            found.append(csr_array((per_cell, index - start, cells.pointer), shape=shape) @ at_high)
+        sums.append(np.hstack(found))
+    order = np.argsort(columns)
+    return columns[order], sums[0][:, order], sums[1][:, order]
+
+
+def level_totals(cells: Cells) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Sums of `level_counts` over the facilities, columns in order."""
+    columns, parts = _two_valued(cells)
+    sums: list[FloatArray] = []
+    for per_pattern in (cells.pattern_n, cells.pattern_y):
+        found = []
+        for index, (start, at_high) in zip(cells.design.index.T, parts, strict=True):
+            found.append(np.einsum("r,rk->k", np.bincount(index - start, per_pattern, len(at_high)), at_high))
+        sums.append(np.concatenate(found))
+    order = np.argsort(columns)
+    return columns[order], sums[0][order], sums[1][order]
+
+
+def _two_valued(cells: Cells) -> tuple[IntArray, list[tuple[int, FloatArray]]]:
+    """Two-valued columns block by block; first table row of each block, and whether its rows hold the higher values."""
+    found, parts = [], []
     table = cells.design.table
-    for block, index in zip(cells.design.index.T, cells.index.T, strict=True):
+    for block in cells.design.index.T:
         start, stop = int(block.min()), int(block.max()) + 1
         part = table[start:stop]
         columns = np.unique(part.indices)
@@ -164,14 +192,9 @@ def level_counts(cells: Cells) -> tuple[IntArray, FloatArray, FloatArray]:
         values = part[:, columns].toarray()
         high, low = values.max(axis=0, initial=-np.inf), values.min(axis=0, initial=np.inf)
         two_valued = np.all((values == high) | (values == low), axis=0)
-        at_high = (values == high)[:, two_valued].astype(np.float64)
         found.append(columns[two_valued] - 1)
-        shape = (cells.n_facilities, stop - start)
-        for per_cell, sums in ((cells.n, cases), (cells.y, events)):
-            sums.append(csr_array((per_cell, index - start, cells.pointer), shape=shape) @ at_high)
-    columns = np.concatenate(found).astype(np.int64)
-    order = np.argsort(columns)
-    return columns[order], np.hstack(cases)[:, order], np.hstack(events)[:, order]
+        parts.append((start, (values == high)[:, two_valued].astype(np.float64)))
+    return np.concatenate(found).astype(np.int64), parts
 
 
 def is_separated(high_cases: FloatArray, high_events: FloatArray, n_cases: float, n_events: float) -> NDArray[np.bool_]:
@@ -189,9 +212,8 @@ def is_separated(high_cases: FloatArray, high_events: FloatArray, n_cases: float
 
 def check_separation(cells: Cells, factor_names: tuple[str, ...]) -> None:
     """Refuse a two-valued risk factor with a level that holds no events or only events."""
-    columns, cases, events = level_counts(cells)
+    columns, high_cases, high_events = level_totals(cells)
     n_cases, n_events = float(cells.cases.sum()), float(cells.events.sum())
-    high_cases, high_events = cases.sum(axis=0), events.sum(axis=0)
     found = [
         f"'{factor_names[columns[k]]}' "
         f"({count_text(high_events[k])} events in {count_text(high_cases[k])} cases at its higher value, "
@@ -230,5 +252,5 @@ def check_estimates_finite(cells: Cells, pooled: PooledFit | None, factor_names:
 
 def total_events_off_minimum(cells: Cells, columns: IntArray) -> list[float]:
     """Events among the cases above the lowest value of each column of X."""
-    events = cells.at_patterns(cells.y)
+    events = cells.pattern_y
     return [float(events[cells.X[:, k] > cells.X[:, k].min()].sum()) for k in columns]

@@ -15,16 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.cells import Cells, FloatArray, weighted_gram
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import (
+    LAPLACE,
     MAX_LOG_ODDS,
     Curvature,
     Evaluation,
     FacilityCurvature,
     HermiteRule,
     bounded_exp,
-    unpack,
+    mode_slopes,
 )
 
 CHUNK_CELLS = 50_000
@@ -55,6 +56,17 @@ class CompiledPath:
         self._table = (design.pointer, design.column, design.value)
 
     @cached_property
+    def _dense_table(self) -> FloatArray:
+        """The tables with all their zeros, a row in whole registers of eight; empty when they are large."""
+        design = self.cells.design
+        width = (design.n_columns + 8) // 8 * 8
+        n_rows = design.n_table_rows if design.n_table_rows * width <= self._curvature.MAX_DENSE else 0
+        out = np.zeros((n_rows, width))
+        if n_rows:
+            out[:, : design.n_columns] = design.table.toarray()
+        return out.reshape(-1, 8)
+
+    @cached_property
     def chunks(self) -> list[tuple[int, int]]:
         """First facility and one past the last of each chunk."""
         pointer = self.cells.pointer
@@ -82,6 +94,7 @@ class CompiledPath:
         u = np.array(start, dtype=np.float64)
         sum_w, sum_w1, variance, value, score_tau, mean = (np.empty(size) for _ in range(6))
         residual = np.empty(len(cells.n))
+        node_weight = np.empty((size, len(rule.x) if tau > 0 and len(rule.x) > 1 else 0))
         tables = np.zeros((len(self.chunks), cells.design.n_table_rows))
 
         def run(k: int) -> None:
@@ -89,7 +102,7 @@ class CompiledPath:
             self._facility.evaluate_facilities(
                 begin, end, odds_table, cells.index, cells.pointer, cells.n, cells.n_single, cells.events, fixed,
                 tau, 0 if pseudo else 1, rule.x, rule.log_weight, step_tolerance, multiplicity,
-                u, sum_w, sum_w1, variance, value, score_tau, mean, residual, tables[k],
+                u, sum_w, sum_w1, variance, value, score_tau, mean, residual, node_weight, tables[k],
             )  # fmt: skip
 
         self._run(run)
@@ -97,7 +110,7 @@ class CompiledPath:
         events = np.einsum("j,jq->q", multiplicity, cells.event_rows)
         score[:-1] = events - cells.design.table.T @ tables.sum(axis=0)
         score[-1] = np.sum(multiplicity * score_tau)
-        return Evaluation(beta, tau, value, score, score_tau, u, sum_w, sum_w1, variance, mean, residual)
+        return Evaluation(beta, tau, value, score, score_tau, u, sum_w, sum_w1, variance, mean, residual, node_weight)
 
     def facility_scores(self, at: Evaluation) -> FloatArray:
         """Score of each facility by (beta, log tau)."""
@@ -118,26 +131,31 @@ class CompiledPath:
         self._run(run)
         return out
 
-    def curvature(self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool) -> Curvature:
-        """Negative Hessian of the Laplace objective, or the working curvature."""
-        sum_wx = np.zeros((self.cells.n_facilities, self.cells.n_coefficients))
-        total, cell_weight = self._hessians(at, multiplicity, pseudo, np.empty((0, 0)), sum_wx)
-        hessian = unpack(total)
-        hessian[:-1, :-1] += self.pattern_gram(self.cells.at_patterns(cell_weight))
-        return Curvature(hessian, sum_wx)
+    def curvature(
+        self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool, rule: HermiteRule = LAPLACE
+    ) -> Curvature:
+        """Negative Hessian of the objective of a quadrature rule, or the working curvature."""
+        if pseudo and at.curvature is not None:
+            total, sum_wx, cell_weight = self._known_sums(at, multiplicity, at.curvature.sum_wx)
+        else:
+            total, sum_wx, cell_weight = self._hessians(at, multiplicity, pseudo, np.empty((0, 0)), rule)
+        cells = self.cells
+        weight = self._curvature.sum_at(cells.pattern, cell_weight, len(cells.design.index))
+        total[:-1, :-1] += self.pattern_gram(weight)
+        return Curvature(total, sum_wx)
 
     def facility_curvature(self, at: Evaluation, *, pseudo: bool) -> FacilityCurvature:
-        """Packed negative Hessian and sum of w x of each facility."""
+        """Packed negative Hessian of the Laplace objective and sum of w x of each facility."""
         size, m = self.cells.n_facilities, self.cells.n_coefficients
-        packed = np.zeros((size, (m + 1) * (m + 2) // 2))
-        sum_wx = np.zeros((size, m))
-        self._hessians(at, np.ones(size), pseudo, packed, sum_wx)
+        packed = np.empty((size, (m + 1) * (m + 2) // 2))
+        _, sum_wx, _ = self._hessians(at, np.ones(size), pseudo, packed, LAPLACE)
         return FacilityCurvature(packed, sum_wx)
 
     def pattern_gram(self, per_pattern: FloatArray) -> FloatArray:
         """X' diag(value per pattern) X."""
         design = self.cells.design
-        return unpack(self._curvature.pattern_gram(design.index, *self._table, per_pattern, design.n_columns))
+        half = self._curvature.pattern_gram(design.index, *self._table, per_pattern, design.n_columns)
+        return half + half.T
 
     def pattern_sum(self, per_pattern: FloatArray) -> FloatArray:
         """Sum of a value per pattern times its row."""
@@ -169,28 +187,46 @@ class CompiledPath:
         return np.exp(np.clip(log_odds, -limit, limit))
 
     def _hessians(
-        self,
-        at: Evaluation,
-        multiplicity: FloatArray,
-        pseudo: bool,
-        each: FloatArray,
-        each_a: FloatArray,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Packed Hessian without its X' diag(weight) X, and the weights of the cells."""
+        self, at: Evaluation, multiplicity: FloatArray, pseudo: bool, each: FloatArray, rule: HermiteRule
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Hessian without its X' diag(weight) X, sum of w x of each facility, and the weights of the cells."""
         cells, m = self.cells, self.cells.n_coefficients
         odds_table = self._odds_table(at.beta)
-        totals = np.zeros((len(self.chunks), (m + 1) * (m + 2) // 2))
-        cell_weight = np.empty(len(cells.n))
+        totals = np.zeros((len(self.chunks), m + 1, m + 1))
+        sum_wx, cell_weight = np.empty((cells.n_facilities, m)), np.empty(len(cells.n))
 
         def run(k: int) -> None:
             begin, end = self.chunks[k]
             self._curvature.add_hessians(
-                begin, end, 0 if pseudo else 1, odds_table, cells.index, cells.pointer, cells.n, *self._table,
-                at.tau, at.u, at.variance, at.sum_w1, multiplicity, totals[k], each, each_a, cell_weight,
+                begin, end, 0 if pseudo else 1, odds_table, cells.index, cells.pointer, cells.n, cells.events,
+                self._dense_table, *self._table, at.tau, at.u, at.variance, rule.x, at.node_weight, multiplicity,
+                totals[k], each, sum_wx, cell_weight,
             )  # fmt: skip
 
         self._run(run)
-        return totals.sum(axis=0), cell_weight
+        half = totals.sum(axis=0)
+        return half + half.T, sum_wx, cell_weight
+
+    def _known_sums(
+        self, at: Evaluation, multiplicity: FloatArray, sum_wx: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What `_hessians` gives for the working curvature, where sum w x is known."""
+        cells, odds_table = self.cells, self._odds_table(at.beta)
+        cell_weight = np.empty(len(cells.n))
+
+        def run(k: int) -> None:
+            begin, end = self.chunks[k]
+            self._curvature.working_weights(
+                begin, end, odds_table, cells.index, cells.pointer, cells.n, at.u, multiplicity, cell_weight
+            )
+
+        self._run(run)
+        out = np.zeros((cells.n_coefficients + 1, cells.n_coefficients + 1))
+        out[:-1, :-1] = -weighted_gram(sum_wx, multiplicity * at.variance)
+        u_tau = mode_slopes(at, at.tau, sum_wx)[1]
+        out[:-1, -1] = out[-1, :-1] = np.einsum("j,ji->i", multiplicity * u_tau, sum_wx)
+        out[-1, -1] = np.sum(multiplicity * 2.0 * (at.variance * at.sum_w) ** 2)
+        return out, sum_wx, cell_weight
 
     def _run(self, work: Callable[[int], None]) -> None:
         numbers = range(len(self.chunks))

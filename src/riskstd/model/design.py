@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from riskstd.model.engine import kernels
+
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
@@ -103,7 +105,18 @@ class Design:
         )
 
 
-def build_design(rows: FloatArray, offset: FloatArray | None, center: FloatArray, scale: FloatArray) -> Design:
+ColumnCodes = tuple[IntArray, NDArray[Any]]
+"""Rank of each value of a column among its distinct values, and those values."""
+
+
+def code_columns(rows: FloatArray, offset: FloatArray | None) -> list[ColumnCodes]:
+    """Codes of every column, the offset last when there is one; see `column_codes`."""
+    return [column_codes(column) for column in ([*rows.T] if offset is None else [*rows.T, offset])]
+
+
+def build_design(
+    rows: FloatArray, offset: FloatArray | None, coded: list[ColumnCodes], center: FloatArray, scale: FloatArray
+) -> Design:
     """Split the columns into blocks and build their tables.
 
     Parameters
@@ -111,14 +124,14 @@ def build_design(rows: FloatArray, offset: FloatArray | None, center: FloatArray
     rows : ndarray, shape (n_patterns, n_factors)
         Distinct rows in a fixed order.
     offset : ndarray, shape (n_patterns,), or None
+    coded : list of (codes, levels)
+        Of the columns and the offset.
     center, scale : ndarray, shape (n_factors,)
 
     Returns
     -------
     Design
     """
-    columns = [*rows.T] if offset is None else [*rows.T, offset]
-    coded = [column_codes(column) for column in columns]
     blocks = split_columns([codes for codes, _ in coded], [len(levels) for _, levels in coded])
     index = np.empty((len(rows), len(blocks)), dtype=np.int32)
     values, places, sizes, offsets = [], [], [], []
@@ -176,7 +189,7 @@ def split_columns(codes: list[IntArray], sizes: list[int]) -> list[list[int]]:
     if n_patterns <= BLOCK_ROWS:
         return [list(range(len(codes)))]
     step = n_patterns // SAMPLE_ROWS + 1
-    sample = [column[::step] for column in codes]
+    sample = [np.ascontiguousarray(column[::step]) for column in codes]
     limit = BLOCK_ROWS
     while True:
         blocks = _first_fit(sample, sizes, limit)
@@ -190,15 +203,25 @@ def _first_fit(codes: list[IntArray], sizes: list[int], limit: int) -> list[list
     keys: list[IntArray] = []
     for k in sorted(range(len(codes)), key=lambda k: (-sizes[k], k)):
         for b, key in enumerate(keys):
-            distinct, joined = np.unique(key * sizes[k] + codes[k], return_inverse=True)
-            if len(distinct) <= limit:
+            first, joined = _number_keys(key * sizes[k] + codes[k])
+            if len(first) <= limit:
                 blocks[b].append(k)
                 keys[b] = joined
                 break
         else:
             blocks.append([k])
-            keys.append(np.unique(codes[k], return_inverse=True)[1])
+            keys.append(_number_keys(codes[k])[1])
     return blocks
+
+
+def _number_keys(key: IntArray) -> tuple[IntArray, IntArray]:
+    """First row of each distinct key, and the number of each row's key among them, in any order."""
+    compiled = kernels("rows")
+    if compiled is None:
+        _, first, number = np.unique(key, return_index=True, return_inverse=True)
+        return first, number
+    number, first = compiled.factorize_keys(key)
+    return first, number.astype(np.int64)
 
 
 def column_codes(column: NDArray[Any]) -> tuple[IntArray, NDArray[Any]]:
@@ -238,11 +261,14 @@ def rank_codes(codes: list[IntArray], sizes: list[int], n_rows: int) -> tuple[In
             size = len(ranks)
         key = key * n_codes + column
         size *= n_codes
-    _, first, rank = np.unique(key, return_index=True, return_inverse=True)
-    return first, rank
+    first, number = _number_keys(key)
+    order = np.argsort(key[first])
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[number]
 
 
-def reference_and_scale(rows: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
+def reference_and_scale(coded: list[ColumnCodes], n: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Reference level and standard deviation of each column, over the cases.
 
     The most frequent value, the smaller one of equals, or the mean where no value is common;
@@ -250,20 +276,20 @@ def reference_and_scale(rows: FloatArray, n: FloatArray) -> tuple[FloatArray, Fl
 
     Parameters
     ----------
-    rows : ndarray, shape (n_patterns, n_factors)
+    coded : list of (codes, levels)
+        Of the columns.
     n : ndarray, shape (n_patterns,)
         Cases of each pattern.
 
     Examples
     --------
-    >>> reference_and_scale(np.array([[1.0], [0.0], [0.0]]), np.array([1.0, 2.0, 1.0]))[0].tolist()
+    >>> reference_and_scale(code_columns(np.array([[1.0], [0.0], [0.0]]), None), np.array([1.0, 2.0, 1.0]))[0].tolist()
     [0.0]
     """
     total = n.sum()
-    center = np.empty(rows.shape[1])
-    scale = np.ones(rows.shape[1])
-    for k, column in enumerate(rows.T):
-        codes, levels = column_codes(column)
+    center = np.empty(len(coded))
+    scale = np.ones(len(coded))
+    for k, (codes, levels) in enumerate(coded):
         cases = np.bincount(codes, n, len(levels))
         # a power of two is exact, and keeps differences and squares within the range of floats
         exponent = int(np.frexp(np.max(np.abs(levels)))[1])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_LOG_ODDS = 340.0
 """Log-odds beyond which exp() is held, so that products of two stay finite."""
-MODE_STEP = 1e-6
+MODE_STEP = 1e-5
 """Step in log-odds under which a mode counts as found (the error left is its cube)."""
 
 
@@ -51,6 +51,10 @@ class HermiteRule:
         # a weight that underflows belongs to a node where the integrand is smaller still
         kept = weight > 0
         return cls(x[kept], np.log(weight[kept]) + x[kept] ** 2)
+
+
+LAPLACE = HermiteRule.of(1)
+"""The rule of one node, which is the Laplace approximation."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,8 +94,10 @@ class Evaluation:
         Posterior mean of the effect; the mode for one node.
     residual : ndarray, shape (n_cells,)
         What a cell takes from the score: score_beta = sum y x - sum residual x.
+    node_weight : ndarray, shape (n_facilities, n_nodes)
+        Posterior weights of the quadrature nodes; no columns without quadrature.
     curvature : Curvature, optional
-        The one `Objective.curvature` gives at this point, once it was computed.
+        The one `Objective.exact_curvature` gives at this point, once it was computed.
     """
 
     beta: FloatArray
@@ -105,6 +111,7 @@ class Evaluation:
     variance: FloatArray
     mean: FloatArray
     residual: FloatArray
+    node_weight: FloatArray
     curvature: Curvature | None = None
 
 

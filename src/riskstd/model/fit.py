@@ -25,12 +25,15 @@ from riskstd.model.evaluation import Evaluation
 from riskstd.model.inputs import ModelInput, read_model_input
 from riskstd.model.newton import MAX_LOG_TAU, MIN_LOG_TAU, Optimum, PathStep, maximise
 from riskstd.model.objective import Objective, added_variance, make_objective, total_value
-from riskstd.model.pooled import PooledFit, excess_spread, fit_pooled, starting_tau
+from riskstd.model.paths import Path
+from riskstd.model.pooled import MIN_START_TAU, PooledFit, excess_spread, fit_pooled, starting_tau
 from riskstd.model.result import FitData, HierarchicalFit
 
 METHODS = ("agq", "laplace", "pql")
 PQL_FORMS = ("reml", "ml")
 MAX_NODES = 200
+START_DECREMENT = 0.1
+"""Distance of the start from the pooled estimates, in their standard errors."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +45,7 @@ class Estimate:
     converged: bool
     path: tuple[PathStep, ...]
     optimum: Optimum | None
+    pooled: PooledFit
 
 
 def fit_hierarchical(
@@ -119,7 +123,7 @@ def fit_hierarchical(
     rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least two facilities with cases")
-    cells = collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels))
+    cells = collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels), rows.keys)
     check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
     check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
     check_repeated_cases(cells)
@@ -127,7 +131,7 @@ def fit_hierarchical(
     check_separation(cells, rows.factor_names)
     multiplicity = np.ones(cells.n_facilities)
     objective = make_objective(cells, method, n_nodes, pql_form)
-    pooled = fit_pooled(objective.path, multiplicity)
+    pooled = fit_pooled(objective.path, multiplicity, START_DECREMENT)
     check_estimates_finite(cells, pooled, rows.factor_names)
     assert pooled is not None
     estimate = estimate_from_pooled(objective, pooled, multiplicity)
@@ -138,7 +142,7 @@ def fit_hierarchical(
             expected="facilities with cases of both outcomes",
             hint="use fewer, larger facilities",
         )
-    return _report(rows, objective, pooled, estimate, method, n_nodes, pql_form)
+    return _report(rows, objective, estimate, method, n_nodes, pql_form)
 
 
 def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
@@ -157,19 +161,28 @@ def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: 
     """
     spread = excess_spread(objective.path, pooled, reml=objective.reml)
     tau = starting_tau(pooled, spread, multiplicity)
+    if tau <= MIN_START_TAU:
+        # near the boundary the decision is made at the exact estimates
+        pooled = _finish(objective.path, pooled, multiplicity)
+        tau = starting_tau(pooled, excess_spread(objective.path, pooled, reml=objective.reml), multiplicity)
     if tau == 0.0:
         return _boundary(pooled, multiplicity)
     theta = np.append(pooled.beta, np.log(tau))
     optimum = maximise(objective, theta, np.zeros(objective.cells.n_facilities), multiplicity)
     if optimum.theta[-1] <= MIN_LOG_TAU:
-        return _boundary(pooled, multiplicity)
+        return _boundary(_finish(objective.path, pooled, multiplicity), multiplicity)
     at = optimum.evaluation
-    return Estimate(at, total_value(at, multiplicity), optimum.converged, optimum.path, optimum)
+    return Estimate(at, total_value(at, multiplicity), optimum.converged, optimum.path, optimum, pooled)
+
+
+def _finish(path: Path, pooled: PooledFit, multiplicity: FloatArray) -> PooledFit:
+    """The pooled fit itself, from one that stopped early."""
+    return fit_pooled(path, multiplicity, start=pooled.beta) or pooled
 
 
 def _boundary(pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
     value = total_value(pooled.at, multiplicity)
-    return Estimate(pooled.at, value, pooled.converged, (PathStep(value, 0.0, 0.0),), None)
+    return Estimate(pooled.at, value, pooled.converged, (PathStep(value, 0.0, 0.0),), None, pooled)
 
 
 def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None:
@@ -190,7 +203,6 @@ def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None
 def _report(
     rows: ModelInput,
     objective: Objective,
-    pooled: PooledFit,
     estimate: Estimate,
     method: str,
     n_nodes: int,
@@ -198,7 +210,7 @@ def _report(
 ) -> HierarchicalFit:
     cells, at = objective.cells, estimate.at
     singular = at.tau == 0.0
-    covariance = _covariance(objective, pooled, estimate)
+    covariance = _covariance(objective, estimate)
     raw = cells.raw_coefficients(at.beta)
     ones = np.ones(cells.n_facilities)
     added = np.zeros_like(at.variance)
@@ -235,13 +247,13 @@ def _report(
     )
 
 
-def _covariance(objective: Objective, pooled: PooledFit, estimate: Estimate) -> FloatArray:
+def _covariance(objective: Objective, estimate: Estimate) -> FloatArray:
     """Covariance of (mu, beta, tau) on the original scale; NaN for tau at the boundary."""
     cells, at = objective.cells, estimate.at
     size, ones = cells.n_coefficients, np.ones(cells.n_facilities)
     standard = np.full((size + 1, size + 1), np.nan)
     if estimate.optimum is None:
-        standard[:size, :size] = invert_positive(pooled.information)
+        standard[:size, :size] = invert_positive(estimate.pooled.information)
     elif objective.pseudo:
         working = objective.curvature(at, ones).hessian
         standard[:] = 0.0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError
 from riskstd.model.cells import FloatArray, IntArray
+from riskstd.model.row_keys import RowKeys, guess_keys
 
 SHOWN_POSITIONS = 5
 MIN_LABEL_SPAN = 1_000_000
@@ -40,6 +41,8 @@ class ModelInput:
     factor_names : tuple of str
     trials, raw_y, weights : ndarray, shape (n_rows,)
         As given, ones where left out; for the binomial constant.
+    keys : RowKeys or None
+        Of X, where reading found them.
     """
 
     y: FloatArray
@@ -52,6 +55,7 @@ class ModelInput:
     trials: FloatArray
     raw_y: FloatArray
     weights: FloatArray
+    keys: RowKeys | None
 
 
 def read_model_input(
@@ -72,20 +76,25 @@ def read_model_input(
         Lengths that differ, missing or infinite numbers, outcomes outside 0 .. trials.
     """
     refuse_other_index(y, X, facility, trials, weights, offset)
-    rows, names = read_factors(X, factor_names)
+    rows, names = _factor_matrix(X, factor_names)
+    keys = guess_keys(rows)
+    if keys is None:
+        _refuse_not_finite(rows, names)
     length = len(rows)
     events = read_numbers(y, "outcome y", length)
     label_values = read_values(facility, "facility")
     _check_length(label_values, "facility", length)
-    cases = np.ones(length) if trials is None else read_numbers(trials, "trials", length)
-    row_weights = np.ones(length) if weights is None else read_numbers(weights, "weights", length)
+    ones = np.ones(length) if trials is None or weights is None else np.empty(0)
+    cases = ones if trials is None else read_numbers(trials, "trials", length)
+    row_weights = ones if weights is None else read_numbers(weights, "weights", length)
     shift = None if offset is None else read_numbers(offset, "offset", length)
     check_outcome(events, cases, given=trials is not None)
-    refuse_rows(row_weights <= 0, "weights", "0 or below", "positive weights", "leave those rows out")
+    if weights is not None:
+        refuse_rows(row_weights <= 0, "weights", "0 or below", "positive weights", "leave those rows out")
     labels, codes = code_facilities(label_values)
     return ModelInput(
-        y=events * row_weights,
-        n=cases * row_weights,
+        y=events if weights is None else events * row_weights,
+        n=cases if weights is None else cases * row_weights,
         X=rows,
         facility=codes,
         labels=labels,
@@ -94,6 +103,7 @@ def read_model_input(
         trials=cases,
         raw_y=events,
         weights=row_weights,
+        keys=keys,
     )
 
 
@@ -121,6 +131,13 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     >>> read_factors([[0, 1], [1, 1]])[1]
     ('x1', 'x2')
     """
+    rows, names = _factor_matrix(X, factor_names)
+    _refuse_not_finite(rows, names)
+    return rows, names
+
+
+def _factor_matrix(X: Any, factor_names: Any) -> tuple[FloatArray, tuple[str, ...]]:
+    """Risk factors as numbers, which may still be missing or infinite, and their names."""
     try:
         frame = nw.from_native(X, eager_only=True, allow_series=True, pass_through=True)
     except NarwhalsError:
@@ -147,13 +164,16 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     if len(set(names)) != len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise FitError(f"repeated factor names: {', '.join(repeated)}", expected="distinct names")
+    return rows, names
+
+
+def _refuse_not_finite(rows: FloatArray, names: tuple[str, ...]) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         sums = np.add.reduce(rows, axis=0)
     # a sum that is finite has finite terms; only the others need a look at every row
     for k in np.flatnonzero(~np.isfinite(sums)):
         bad = ~np.isfinite(rows[:, k])
         refuse_rows(bad, f"risk factor '{names[k]}'", "missing or infinite", "finite numbers")
-    return rows, names
 
 
 def read_numbers(values: Any, name: str, length: int) -> FloatArray:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstd.model.algebra import invert_positive
+from riskstd.model.algebra import broyden_update, invert_positive
 from riskstd.model.cells import FloatArray, IntArray
 from riskstd.model.evaluation import pack, unpack
 from riskstd.model.lane_arrays import LANES, LaneWork
 from riskstd.model.newton import bounded_step
-from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL, Refit, broyden_update
+from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL, Refit
 
 if TYPE_CHECKING:
     from riskstd.model.lanes import LaneRefitter

@@ -77,7 +77,8 @@ class LaneRefitter(Refitter):
         for start in range(0, len(multiplicities), LANES):
             some = multiplicities[start : start + LANES]
             refits = LaneSolver(self, self.work, some).solve()
-            out += [self.refit(m) if refit is None else refit for m, refit in zip(some, refits, strict=True)]
+            for multiplicity, refit in zip(some, refits, strict=True):
+                out.append(refit or self.refit_in_full(multiplicity, self._separated(multiplicity)))
         return out
 
     def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> list[FloatArray]:

@@ -1,7 +1,7 @@
 """Newton's method for the likelihood of beta and log tau, with step-halving.
 
-The Hessian is the exact one of the Laplace objective; where quadrature differs so much
-from it that the steps shrink slowly, differences of the exact score take its place.
+The Hessian is the exact one. Pseudo-likelihood has an expected one, which Broyden updates correct
+near the solution; where its steps shrink slowly, differences of the score take its place.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from riskstd.model.algebra import solve_expected, solve_positive
+from riskstd.model.algebra import broyden_update, invert_positive, solve_expected, solve_positive
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import Curvature, Evaluation, mode_slopes
 from riskstd.model.objective import Objective, total_value
@@ -20,7 +20,11 @@ DECREMENT = 1e-9
 ACCEPTABLE_DECREMENT = 1e-6
 """Decrement that counts as converged when rounding stops the progress."""
 SLOW_RATE = 0.2
-"""Ratio of successive decrements above which the closed-form curvature is too far off."""
+"""Ratio of successive decrements above which the expected curvature is too far off."""
+SAME_CURVATURE = 1e-6
+"""Decrement below which a step leaves the curvature as it was, to far more digits than are reported."""
+UPDATED = 0.5
+"""Decrement below which Broyden updates correct the expected curvature."""
 NEAR = 1e-3
 """Decrement above which slow progress may be the shape of the objective, not the curvature."""
 PATIENCE = 10
@@ -79,10 +83,11 @@ def maximise(objective: Objective, theta: FloatArray, start: FloatArray, multipl
     """
     at = objective.evaluate(theta, start, multiplicity)
     path: list[PathStep] = []
+    updates = BroydenSteps()
     converged, by_differences = False, False
     for _ in range(MAX_STEPS):
         value = total_value(at, multiplicity)
-        curvature = objective.curvature(at, multiplicity)
+        curvature = objective.exact_curvature(at, multiplicity)
         at = replace(at, curvature=curvature)
         step = solve_curvature(objective, curvature, at, multiplicity)
         if step is None:
@@ -92,18 +97,48 @@ def maximise(objective: Objective, theta: FloatArray, start: FloatArray, multipl
         if decrement < DECREMENT:
             converged = True
             break
-        by_differences = by_differences or (not objective.is_closed_form and is_slow(path))
+        by_differences = by_differences or (objective.pseudo and is_slow(path))
         if by_differences:
             step = step_by_differences(objective, theta, at, multiplicity, step)
+        elif objective.pseudo:
+            step = updates.step(curvature.hessian, at.score, step, decrement)
         moved = _climb(objective, theta, at, multiplicity, bounded_step(step), value, curvature.sum_wx)
         if moved is None:
             break
+        updates.learn(moved[0] - theta, at.score - moved[1].score)
         theta, at = moved
         if not MIN_LOG_TAU < theta[-1] < MAX_LOG_TAU:
             break
+        if decrement < SAME_CURVATURE and not objective.pseudo:
+            at = replace(at, curvature=curvature)
     # when rounding stops the progress, an acceptable distance is convergence all the same
     converged = converged or (bool(path) and path[-1].decrement < ACCEPTABLE_DECREMENT)
     return Optimum(theta, at, converged, tuple(path))
+
+
+class BroydenSteps:
+    """Steps with an inverse curvature that learns from each step how the score changes."""
+
+    def __init__(self) -> None:
+        self._inverse: FloatArray | None = None
+        self._decrement = np.inf
+
+    def step(self, curvature: FloatArray, score: FloatArray, fallback: FloatArray, decrement: float) -> FloatArray:
+        """Step uphill from the updated inverse; the `fallback` while far off, and whenever an update misled."""
+        is_closer, self._decrement = decrement < self._decrement, decrement
+        if decrement > UPDATED or not is_closer:
+            self._inverse = None
+            return fallback
+        if self._inverse is None:
+            self._inverse = invert_positive(curvature)
+            return fallback
+        step = self._inverse @ score
+        return step if np.all(np.isfinite(step)) and score @ step > 0 else fallback
+
+    def learn(self, step: FloatArray, change: FloatArray) -> None:
+        """Update by a step taken and the fall of the score over it."""
+        if self._inverse is not None:
+            self._inverse = broyden_update(self._inverse, step, change)
 
 
 def is_slow(path: list[PathStep]) -> bool:
@@ -152,11 +187,8 @@ def solve_curvature(
 def step_by_differences(
     objective: Objective, theta: FloatArray, at: Evaluation, multiplicity: FloatArray, fallback: FloatArray
 ) -> FloatArray:
-    """Newton step with the true Jacobian of the score, where it leads uphill."""
+    """Newton step with the true Jacobian of the pseudo-likelihood equations, where it leads uphill."""
     jacobian = objective.curvature_by_differences(theta, at, multiplicity)
-    if not objective.pseudo:
-        step = solve_positive(jacobian, at.score)
-        return fallback if step is None else step
     try:
         step = np.linalg.solve(jacobian, at.score)
     except np.linalg.LinAlgError:

@@ -45,7 +45,7 @@ class Objective:
 
     @property
     def is_closed_form(self) -> bool:
-        """Whether `curvature` is the exact Hessian: Laplace."""
+        """Whether the log-likelihood has a closed form: Laplace."""
         return not self.pseudo and len(self.rule.x) == 1
 
     def evaluate(
@@ -71,7 +71,13 @@ class Objective:
 
     def curvature(self, at: Evaluation, multiplicity: FloatArray) -> Curvature:
         """Negative Hessian of the Laplace objective, or the expected one of the pseudo-likelihood."""
-        return at.curvature or self.path.curvature(at, multiplicity, pseudo=self.pseudo)
+        if self.pseudo or self.is_closed_form:
+            return self.exact_curvature(at, multiplicity)
+        return self.path.curvature(at, multiplicity, pseudo=False)
+
+    def exact_curvature(self, at: Evaluation, multiplicity: FloatArray) -> Curvature:
+        """Negative Hessian of the log-likelihood, or the expected one of the pseudo-likelihood."""
+        return at.curvature or self.path.curvature(at, multiplicity, pseudo=self.pseudo, rule=self.rule)
 
     def working_curvature(self, at: Evaluation, multiplicity: FloatArray) -> Curvature:
         """Expected curvature of the pseudo-likelihood, whatever the method."""
@@ -85,10 +91,10 @@ class Objective:
         return jacobian if self.pseudo else symmetric(jacobian)
 
     def observed_curvature(self, theta: FloatArray, at: Evaluation, multiplicity: FloatArray) -> FloatArray:
-        """Exact negative Hessian of the log-likelihood."""
-        if self.is_closed_form:
-            return self.curvature(at, multiplicity).hessian
-        return self.curvature_by_differences(theta, at, multiplicity)
+        """Exact negative Hessian of the log-likelihood, or Jacobian of the pseudo-likelihood equations."""
+        if self.pseudo:
+            return self.curvature_by_differences(theta, at, multiplicity)
+        return self.exact_curvature(at, multiplicity).hessian
 
 
 def make_objective(cells: Cells, method: str, n_nodes: int, pql_form: str, threads: int | None = None) -> Objective:

@@ -11,8 +11,16 @@ from __future__ import annotations
 import numpy as np
 
 from riskstd.model.cells import Cells, FloatArray
-from riskstd.model.evaluation import Curvature, Evaluation, FacilityCurvature, HermiteRule, bounded_exp, pack
-from riskstd.model.hessian import laplace_hessians, working_curvatures
+from riskstd.model.evaluation import (
+    LAPLACE,
+    Curvature,
+    Evaluation,
+    FacilityCurvature,
+    HermiteRule,
+    bounded_exp,
+    pack,
+)
+from riskstd.model.hessian import exact_hessians, working_curvatures
 from riskstd.model.modes import Modes, find_modes, modes_at
 
 
@@ -59,16 +67,19 @@ class PlainPath:
         base = log_joint_at_mode(cells, beta, tau, at)
         value = base - 0.5 * np.log1p(tau**2 * at.sum_w)
         mean, residual, score_tau = at.u, cells.n * at.p, np.zeros(cells.n_facilities)
+        node_weight = np.empty((cells.n_facilities, 0))
         if tau > 0 and pseudo:
             score_tau = at.u**2 / tau**2 - at.variance * at.sum_w
         elif tau > 0:
-            value, residual, score_tau, mean = _quadrature(cells, at, tau, rule, value)
+            value, residual, score_tau, mean, node_weight = _quadrature(cells, at, tau, rule, value)
         score = np.append(
             np.einsum("j,jq->q", multiplicity, cells.event_rows)
             - self.pattern_sum(cells.at_patterns(residual * multiplicity[cells.facility])),
             np.sum(multiplicity * score_tau),
         )
-        return Evaluation(beta, tau, value, score, score_tau, at.u, at.sum_w, at.sum_w1, at.variance, mean, residual)
+        return Evaluation(
+            beta, tau, value, score, score_tau, at.u, at.sum_w, at.sum_w1, at.variance, mean, residual, node_weight
+        )
 
     def facility_scores(self, at: Evaluation) -> FloatArray:
         """Score of each facility by (beta, log tau), shape (n_facilities, n_coefficients + 1)."""
@@ -78,14 +89,16 @@ class PlainPath:
         """Sum a value per cell times its row of the design, shape (n_facilities, n_coefficients)."""
         return self.cells.facility_sum_rows(per_cell)
 
-    def curvature(self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool) -> Curvature:
-        """Negative Hessian of the Laplace objective, or the working curvature of pseudo-likelihood."""
-        each, sum_wx = self._hessians(at, pseudo)
+    def curvature(
+        self, at: Evaluation, multiplicity: FloatArray, *, pseudo: bool, rule: HermiteRule = LAPLACE
+    ) -> Curvature:
+        """Negative Hessian of the objective of a quadrature rule, or the working curvature of pseudo-likelihood."""
+        each, sum_wx = self._hessians(at, pseudo, rule)
         return Curvature(np.einsum("j,jik->ik", multiplicity, each), sum_wx)
 
     def facility_curvature(self, at: Evaluation, *, pseudo: bool) -> FacilityCurvature:
-        """Packed negative Hessian and sum of w x of each facility."""
-        each, sum_wx = self._hessians(at, pseudo)
+        """Packed negative Hessian of the Laplace objective and sum of w x of each facility."""
+        each, sum_wx = self._hessians(at, pseudo, LAPLACE)
         return FacilityCurvature(pack(each), sum_wx)
 
     def pattern_gram(self, per_pattern: FloatArray) -> FloatArray:
@@ -110,11 +123,14 @@ class PlainPath:
         predicted = cells.facility_sum(cells.n * (with_effect / (1.0 + with_effect)))
         return predicted, cells.facility_sum(cells.n * (odds / (1.0 + odds)))
 
-    def _hessians(self, at: Evaluation, pseudo: bool) -> tuple[FloatArray, FloatArray]:
+    def _hessians(self, at: Evaluation, pseudo: bool, rule: HermiteRule) -> tuple[FloatArray, FloatArray]:
         """Negative Hessian and sum of w x of each facility."""
         modes = modes_at(self.cells, self.cells.linear_predictor(at.beta), at.u, at.tau)
-        compute = working_curvatures if pseudo else laplace_hessians
-        return compute(self.cells, at.tau, modes), self.sum_rows(modes.w)
+        sum_wx = self.sum_rows(modes.w)
+        if pseudo:
+            return working_curvatures(self.cells, at.tau, modes), sum_wx
+        weight = np.ones((self.cells.n_facilities, 1)) if len(rule.x) == 1 else at.node_weight
+        return exact_hessians(self.cells, at.tau, modes, rule.x, weight), sum_wx
 
 
 def log_joint_at_mode(cells: Cells, beta: FloatArray, tau: float, at: Modes) -> FloatArray:
@@ -127,15 +143,15 @@ def log_joint_at_mode(cells: Cells, beta: FloatArray, tau: float, at: Modes) -> 
 
 def _quadrature(
     cells: Cells, at: Modes, tau: float, rule: HermiteRule, laplace: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Log-likelihood per facility, residual per cell, score of log tau and posterior mean."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Log-likelihood per facility, residual per cell, score of log tau, posterior mean, weights of the nodes."""
     kappa = at.variance * at.sum_w1
     # half the derivative of log D by the linear predictor of each case
     half_log_d = 0.5 * at.variance[cells.facility] * at.w * (at.q - at.p - kappa[cells.facility])
     u_tau = 2.0 * at.u / (1.0 + tau**2 * at.sum_w)
     log_d_tau = 2.0 * at.variance * at.sum_w + kappa * u_tau
     if len(rule.x) == 1:
-        return laplace, cells.n * at.p + half_log_d, at.u**2 / tau**2 - 0.5 * log_d_tau, at.u
+        return laplace, cells.n * at.p + half_log_d, at.u**2 / tau**2 - 0.5 * log_d_tau, at.u, np.empty((len(at.u), 0))
     shift = np.sqrt(2.0 * at.variance)[:, None] * rule.x  # (n_facilities, n_nodes)
     p_node, weight, log_sum, slope = _nodes(cells, at, shift, rule, tau)
     p_bar = np.zeros(len(cells.n))
@@ -149,7 +165,7 @@ def _quadrature(
     score_tau = second_moment / tau**2 + slope_mean * u_tau
     score_tau += slope_shift * (1.0 - 0.5 * log_d_tau) - 0.5 * log_d_tau
     value = laplace + log_sum - 0.5 * np.log(np.pi)
-    return value, residual, score_tau, at.u + np.sum(weight * shift, axis=1)
+    return value, residual, score_tau, at.u + np.sum(weight * shift, axis=1), weight
 
 
 def _nodes(

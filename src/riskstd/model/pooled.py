@@ -13,6 +13,9 @@ from riskstd.model.paths import Path
 
 MAX_POOLED_STEPS = 60
 POOLED_DECREMENT = 1e-10
+MIN_START_TAU = 0.1
+SMALL_MOVE = 0.1
+"""Largest move of log-odds in a step at which the information changes in proportion."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +39,9 @@ class PooledFit:
     n_steps: int
 
 
-def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
+def fit_pooled(
+    path: Path, multiplicity: FloatArray, tolerance: float = 0.0, start: FloatArray | None = None
+) -> PooledFit | None:
     """Fit the logistic model without facility effects by Newton steps.
 
     Parameters
@@ -44,6 +49,11 @@ def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
     path : CompiledPath or PlainPath
     multiplicity : ndarray, shape (n_facilities,)
         How often each facility counts.
+    tolerance : float
+        Distance from the optimum, in standard errors, that is good enough; the information is
+        then that of the last step's start.
+    start : ndarray, shape (n_coefficients,), optional
+        First guess of the coefficients.
 
     Returns
     -------
@@ -51,20 +61,25 @@ def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
         None when there are no events, only events, or the information is singular.
     """
     cells = path.cells
-    n = cells.at_patterns(cells.n * multiplicity[cells.facility])
+    is_once = bool(np.all(multiplicity == 1))
+    n = cells.pattern_n if is_once else cells.at_patterns(cells.n * multiplicity[cells.facility])
     events = total(multiplicity, cells.event_rows)
     n_events, n_cases = events[0], n.sum()
     if not 0 < n_events < n_cases:
         return None
-    beta = np.zeros(cells.n_coefficients)
-    # known log-odds far from 0 would send the first step astray
-    known = np.sum(n * cells.linear_predictor(beta)) / n_cases
-    beta[0] = np.log(n_events / (n_cases - n_events)) - known
+    if start is None:
+        beta = np.zeros(cells.n_coefficients)
+        # known log-odds far from 0 would send the first step astray
+        known = np.sum(n * cells.linear_predictor(beta)) / n_cases
+        beta[0] = np.log(n_events / (n_cases - n_events)) - known
+    else:
+        beta = start
     value = -np.inf
     converged, step, step_count = False, beta * 0.0, 0
     information: FloatArray | None = None
     for step_count in range(MAX_POOLED_STEPS):  # noqa: B007
-        odds = bounded_exp(cells.linear_predictor(beta))
+        log_odds = cells.linear_predictor(beta)
+        odds = bounded_exp(log_odds)
         new_value = events @ beta - np.sum(n * np.log1p(odds))
         if new_value < value - 1e-9 * abs(value) and np.max(np.abs(step)) > 1e-8:
             step = 0.5 * step
@@ -78,11 +93,17 @@ def fit_pooled(path: Path, multiplicity: FloatArray) -> PooledFit | None:
         if solution is None:
             break
         information = new_information
-        if np.sqrt(max(score @ solution, 0.0)) < POOLED_DECREMENT:
+        decrement = np.sqrt(max(score @ solution, 0.0))
+        if decrement < POOLED_DECREMENT:
             converged = True
             break
         step = solution
         beta = beta + step
+        # log-odds that hardly move, which separated cases never do, leave a part of the distance as small as the move
+        move = np.max(np.abs(cells.linear_predictor(beta) - log_odds))
+        if move < SMALL_MOVE and decrement * move < tolerance:
+            converged = True
+            break
     if information is None:
         return None
     return PooledFit(beta, information, evaluate_pooled(path, beta, multiplicity), converged, step_count)
@@ -119,4 +140,4 @@ def starting_tau(pooled: PooledFit, spread: FloatArray, multiplicity: FloatArray
     excess = float(np.sum(multiplicity * spread))
     if excess <= 0:
         return 0.0
-    return float(np.sqrt(max(excess / np.sum(multiplicity * pooled.at.sum_w**2), 0.01)))
+    return float(np.sqrt(max(excess / np.sum(multiplicity * pooled.at.sum_w**2), MIN_START_TAU**2)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError
-from riskstd.model.algebra import total
+from riskstd.model.algebra import broyden_update, total
 from riskstd.model.cells import FloatArray
 from riskstd.model.checks import check_estimates_finite, is_separated, level_counts
 from riskstd.model.evaluation import MODE_STEP, Evaluation, mode_slopes, unpack
@@ -27,6 +27,8 @@ from riskstd.model.result import HierarchicalFit
 REFIT_DECREMENT = 1e-4
 """Distance to the optimum, in standard errors, at which a refit stops."""
 REFIT_MODE_STEP = 1e-3
+POOLED_TOLERANCE = 0.05
+"""Distance in standard errors at which the pooled start of a full refit is good enough."""
 MAX_EVALUATIONS = 15
 MAX_LOG_TAU_FALL = 3.0
 """Fall of log tau from the full fit beyond which the resample may lie on the boundary."""
@@ -103,14 +105,32 @@ class Refitter:
         """
         held = self._separated(multiplicity)
         at, n_evaluations = self._warm(multiplicity, held)
-        retried = False
         if at is None:
-            # a full fit with tau = 0 has no warm start to fail
-            retried = self._tau > 0
-            at, n_more = self._full(multiplicity, held)
-            n_evaluations += n_more
+            return self.refit_in_full(multiplicity, held)
+        return self._report(at, multiplicity, held, retried=False, n_evaluations=n_evaluations)
+
+    def refit_in_full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> Refit | None:
+        """Refit from the pooled start, with step-halving and tau = 0 where it belongs.
+
+        Parameters
+        ----------
+        multiplicity : ndarray, shape (n_facilities,)
+        held : ndarray of bool, shape (n_coefficients,)
+            Coefficients that stay at the full fit's.
+
+        Returns
+        -------
+        Refit or None
+        """
+        at, n_iterations = self._full(multiplicity, held)
         if at is None:
             return None
+        # a full fit with tau = 0 has no warm start to fail
+        return self._report(at, multiplicity, held, retried=self._tau > 0, n_evaluations=n_iterations)
+
+    def _report(
+        self, at: Evaluation, multiplicity: FloatArray, held: NDArray[np.bool_], *, retried: bool, n_evaluations: int
+    ) -> Refit | None:
         added = np.zeros_like(at.u)
         if at.tau > 0:
             added = added_variance(at, self._objective.working_curvature(at, multiplicity), ~held)
@@ -183,7 +203,7 @@ class Refitter:
         """Optimum from the pooled start, or None, and the iterations it took."""
         cells = self.cells.hold_coefficients(held, self._beta)
         objective = make_objective(cells, *self._options)
-        pooled = fit_pooled(objective.path, multiplicity)
+        pooled = fit_pooled(objective.path, multiplicity, POOLED_TOLERANCE, start=self._beta[~held])
         names = tuple(str(k) for k in range(cells.n_coefficients - 1))
         try:
             check_estimates_finite(cells, pooled, names)
@@ -197,19 +217,3 @@ class Refitter:
         theta = np.append(self._beta, np.log(estimate.at.tau) if estimate.at.tau > 0 else -np.inf)
         theta[:-1][~held] = estimate.at.beta
         return self._objective.evaluate(theta, estimate.at.u, multiplicity, MODE_STEP), n_iterations
-
-
-def broyden_update(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
-    """Good Broyden update of an inverse Jacobian, so that inverse @ change = step.
-
-    Examples
-    --------
-    >>> updated = broyden_update(np.eye(2), np.array([1.0, 0.0]), np.array([2.0, 0.0]))
-    >>> (updated @ [2.0, 0.0]).tolist()
-    [1.0, 0.0]
-    """
-    moved = inverse @ change
-    size = step @ moved
-    if size == 0:
-        return inverse
-    return inverse + np.outer(step - moved, step @ inverse) / size

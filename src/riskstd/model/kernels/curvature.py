@@ -1,7 +1,8 @@
-"""Compiled curvature: packed Hessians of facilities, and Gram matrices of patterns.
+"""Compiled curvature: Hessians of facilities, and Gram matrices of patterns.
 
-Rows of the design are sparse, so a cell touches a few entries of its facility's matrix.
-A symmetric matrix of size m is packed by rows of its lower triangle: entry (i, k), k <= i, at i (i + 1) / 2 + k.
+The Hessian of a facility is X' diag(weight) X, whose weights are summed per pattern first, plus
+products of a few vectors (see `riskstd.model.hessian`). Sums over cells times their rows are small matrix
+products, with eight cells or columns in a register.
 """
 
 from __future__ import annotations
@@ -10,6 +11,26 @@ import numpy as np
 from numba import njit
 
 from riskstd.model.kernels.facility import bounded_exp
+from riskstd.model.kernels.vector import LANES, load, splat, store
+
+TILE_CELLS = 128
+"""Cells whose moments stay in the first-level cache until they are added to their columns."""
+BLOCK_FACILITIES = 32
+"""Facilities whose vectors stay in the second-level cache until their products are summed."""
+W, W1, W2, MEAN_W, NODES = 0, 1, 2, 3, 4
+"""Moments of a cell: w, its derivatives, its mean over the nodes, n p at each node, and last the mean of w x shift."""
+MAX_DENSE = 2**18
+"""Numbers of a dense table of rows that stay near; of more, rows are put together from their sparse parts."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lane_sum(vector, room):
+    """Sum of the lanes; `room` is an array of one vector."""
+    store(room, 0, vector)
+    total = 0.0
+    for lane in range(LANES):
+        total += room[0, lane]
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -26,70 +47,255 @@ def gather_row(index, c, table_pointer, table_column, table_value, column, value
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_square(weight, count, column, value, packed):
-    """Add weight x row row' to a packed matrix."""
+def add_square(weight, count, column, value, square):
+    """Add weight x row row' to a matrix, each pair of columns to one of its two entries."""
     for i in range(count):
-        ci = column[i]
-        vi = weight * value[i]
-        for k in range(i + 1):
-            ck = column[k]
-            high, low = (ci, ck) if ci >= ck else (ck, ci)
-            packed[high * (high + 1) // 2 + low] += vi * value[k]
+        scaled = weight * value[i]
+        for k in range(i):
+            square[column[i], column[k]] += scaled * value[k]
+        square[column[i], column[i]] += 0.5 * scaled * value[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def pattern_gram(index, table_pointer, table_column, table_value, weight, n_columns):
-    """Packed sum of weight x row row' over the patterns."""
-    packed = np.zeros(n_columns * (n_columns + 1) // 2)
+    """Sum of weight x row row' over the patterns; the matrix plus its transpose is the Gram matrix."""
+    square = np.zeros((n_columns, n_columns))
     column = np.empty(n_columns, np.int64)
     value = np.empty(n_columns)
     for k in range(len(weight)):
         if weight[k] != 0.0:
             count = gather_row(index, k, table_pointer, table_column, table_value, column, value)
-            add_square(weight[k], count, column, value, packed)
-    return packed
+            add_square(weight[k], count, column, value, square)
+    return square
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def facility_hessian(kind, a, b, c, sums, u, f, s2, packed):
-    """Complete the packed matrix of one facility from its sums over cells; see `laplace_hessians`."""
-    size = len(a)
-    w0, w1, w2 = sums
-    d = 1.0 + s2 * w0
-    u_tau = 2.0 * u / d
-    last = size * (size + 1) // 2
-    if kind == 0:
-        for i in range(size):
-            at = i * (i + 1) // 2
-            scaled = f * a[i]
-            for k in range(i + 1):
-                packed[at + k] -= scaled * a[k]
-            packed[last + i] = a[i] * u_tau
-        packed[last + size] = 2.0 * (f * w0) ** 2
+def sum_at(pattern, per_cell, n_patterns):
+    """Add up a value per cell over the cells of each pattern."""
+    out = np.zeros(n_patterns)
+    for c in range(len(pattern)):
+        out[pattern[c]] += per_cell[c]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def working_weights(begin, end, odds_table, index, pointer, n, u, multiplicity, cell_weight):
+    """w = n p (1 - p) of the cells of facilities begin .. end - 1, times the multiplicity."""
+    n_blocks = index.shape[1]
+    for j in range(begin, end):
+        factor = bounded_exp(u[j])
+        for c in range(pointer[j], pointer[j + 1]):
+            odds = odds_table[index[c, 0]]
+            for b in range(1, n_blocks):
+                odds *= odds_table[index[c, b]]
+            q = 1.0 / (1.0 + odds * factor)
+            cell_weight[c] = multiplicity[j] * (n[c] * (odds * factor * q) * q)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_products(left, right, n_rows, n_left, n_groups, product):
+    """Add left @ right to `product`, over the first `n_rows` rows of `right`.
+
+    `left` has `n_left` rows, a multiple of four; the rows of `right` and `product` fill `n_groups` registers.
+    """
+    for i in range(0, n_left, 4):
+        for g in range(0, n_groups - 1, 2):
+            to = i * n_groups + g
+            p0, p1, p2, p3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            q0, q1, q2, q3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            for r in range(n_rows):
+                v = load(right, r * n_groups + g)
+                w = load(right, r * n_groups + g + 1)
+                p0 = p0 + left[i, r] * v
+                q0 = q0 + left[i, r] * w
+                p1 = p1 + left[i + 1, r] * v
+                q1 = q1 + left[i + 1, r] * w
+                p2 = p2 + left[i + 2, r] * v
+                q2 = q2 + left[i + 2, r] * w
+                p3 = p3 + left[i + 3, r] * v
+                q3 = q3 + left[i + 3, r] * w
+            add_to(product, to, p0)
+            add_to(product, to + 1, q0)
+            add_to(product, to + n_groups, p1)
+            add_to(product, to + n_groups + 1, q1)
+            add_to(product, to + 2 * n_groups, p2)
+            add_to(product, to + 2 * n_groups + 1, q2)
+            add_to(product, to + 3 * n_groups, p3)
+            add_to(product, to + 3 * n_groups + 1, q3)
+        if n_groups % 2 == 1:
+            to = i * n_groups + n_groups - 1
+            p0, p1, p2, p3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            for r in range(n_rows):
+                v = load(right, r * n_groups + n_groups - 1)
+                p0 = p0 + left[i, r] * v
+                p1 = p1 + left[i + 1, r] * v
+                p2 = p2 + left[i + 2, r] * v
+                p3 = p3 + left[i + 3, r] * v
+            add_to(product, to, p0)
+            add_to(product, to + n_groups, p1)
+            add_to(product, to + 2 * n_groups, p2)
+            add_to(product, to + 3 * n_groups, p3)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_to(array, row, vector):
+    """Add a vector to a row of an array of shape (n, 8)."""
+    store(array, row, load(array, row) + vector)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_rows(first, last, index, dense, table_pointer, table_column, table_value, n_groups, rows):
+    """Rows of the design of some cells, from dense tables when there are any, else from sparse ones."""
+    n_blocks = index.shape[1]
+    if len(dense) > 0:
+        for cell in range(first, last):
+            for g in range(n_groups):
+                row = load(dense, index[cell, 0] * n_groups + g)
+                for b in range(1, n_blocks):
+                    row = row + load(dense, index[cell, b] * n_groups + g)
+                store(rows, (cell - first) * n_groups + g, row)
         return
-    kappa = f * w1
-    c0 = w2 - kappa * w1
-    log_d_tau = 2.0 * f * w0 + kappa * u_tau
+    flat = rows.ravel()
+    width = n_groups * LANES
+    for cell in range(first, last):
+        start = (cell - first) * width
+        flat[start : start + width] = 0.0
+        for b in range(n_blocks):
+            row = index[cell, b]
+            for v in range(table_pointer[row], table_pointer[row + 1]):
+                flat[start + table_column[v]] = table_value[v]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_odds(first, last, index, odds_table, n, odds, cases):
+    """Odds at the average facility and cases of some cells; none in the rest of the last register."""
+    n_blocks = index.shape[1]
+    odds_flat, cases_flat = odds.ravel(), cases.ravel()
+    for cell in range(first, last):
+        value = odds_table[index[cell, 0]]
+        for b in range(1, n_blocks):
+            value *= odds_table[index[cell, b]]
+        odds_flat[cell - first] = value
+        cases_flat[cell - first] = n[cell]
+    for at in range(last - first, (last - first + LANES - 1) // LANES * LANES):
+        odds_flat[at] = cases_flat[at] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_moments(n_registers, odds, cases, at_mode, kind, n_nodes, factor, share, shift, moments, sum_w, room):
+    """Moments of some cells of one facility, eight a register; adds to its sums of n p (1 - p) at each node."""
+    to = TILE_CELLS // LANES
+    for g in range(n_registers):
+        z = load(odds, g) * at_mode
+        q = 1.0 / (1.0 + z)
+        p = z * q
+        w = load(cases, g) * p * q
+        store(moments, W * to + g, w)
+        if kind == 1:
+            store(moments, W1 * to + g, w * (q - p))
+            store(moments, W2 * to + g, w * (1.0 - 6.0 * p * q))
+    if n_nodes == 1:
+        return
+    last = NODES + n_nodes
+    for g in range(n_registers):
+        store(moments, MEAN_W * to + g, splat(0.0))
+        store(moments, last * to + g, splat(0.0))
+    for k in range(n_nodes):
+        at_node, own, moved, total = factor[k], share[k], share[k] * shift[k], splat(0.0)
+        for g in range(n_registers):
+            z = load(odds, g) * at_node
+            q = 1.0 / (1.0 + z)
+            p = load(cases, g) * (z * q)
+            w = p * q
+            store(moments, (NODES + k) * to + g, p)
+            total = total + w
+            add_to(moments, MEAN_W * to + g, own * w)
+            add_to(moments, last * to + g, moved * w)
+        sum_w[k] += lane_sum(total, room)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def working_vectors(size, sums, u, f, s2, multiplicity, left, right):
+    """Two rows whose products are the working curvature of a facility without X' diag(w) X."""
+    w0 = sums[W, 0]
+    u_tau = 2.0 * u / (1.0 + s2 * w0)
     for i in range(size):
-        at = i * (i + 1) // 2
-        ui = -f * a[i]
-        cvi = c[i] - kappa * b[i]
-        dwi = b[i] + w1 * ui
-        # each entry is a product of row i and row k: collected so that one pass over k suffices
-        from_a = -f * a[i] - 0.5 * f * f * cvi
-        from_cv = 0.5 * f * ui
-        from_u = 0.5 * f * c0 * ui
-        from_dw = -0.5 * f * f * dwi
-        for k in range(i + 1):
-            uk = -f * a[k]
-            dwk = b[k] + w1 * uk
-            packed[at + k] += from_a * a[k] + from_cv * (c[k] - kappa * b[k]) + from_u * uk + from_dw * dwk
-        u_beta_tau = f * (2.0 * ui / s2 - u_tau * dwi)
-        cross = f * (u_tau * (c[i] + w2 * ui) + w1 * u_beta_tau) + 2.0 * f * dwi - f * dwi * log_d_tau
-        packed[last + i] = 0.5 * cross - 2.0 * u / s2 * ui
-    u_tau_tau = f * (-w1 * u_tau * u_tau + 4.0 * u_tau / s2 - 4.0 * u / s2)
-    d_tau_tau = f * (4.0 * w0 + 4.0 * w1 * u_tau + w2 * u_tau * u_tau + w1 * u_tau_tau)
-    packed[last + size] = 2.0 * u * u / s2 - 2.0 * u * u_tau / s2 + 0.5 * (d_tau_tau - log_d_tau**2)
+        left[i, 0] = multiplicity * f * sums[W, i]
+        right[0, i] = -0.5 * sums[W, i]
+        left[i, 1] = 0.0
+        right[1, i] = sums[W, i] * u_tau
+    left[size, 0] = right[0, size] = 0.0
+    left[size, 1] = multiplicity
+    right[1, size] = (f * w0) ** 2
+    return 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exact_vectors(size, sums, sum_w, events, u, f, s2, multiplicity, n_nodes, node_share, shift, slope, left, right):
+    """Rows whose products are the Hessian of a facility without X' diag(weight) X.
+
+    Returned are the number of rows and two factors of the weight, by w' and by w'' - f W' w'.
+    """
+    w0, w1, w2 = sums[W, 0], sums[W1, 0], sums[W2, 0]
+    precision = 1.0 / s2
+    f0, f1, m0, m1, m2 = 0.0, 0.0, w0 + precision, 0.0, 0.0
+    mean_u, shift_u, second = u, 0.0, u * u
+    if n_nodes > 1:
+        m0, mean_u, second = 0.0, 0.0, 0.0
+        for k in range(n_nodes):
+            at = u + shift[k]
+            slope[k] = events - sums[NODES + k, 0] - at * precision
+            f0 += node_share[k] * slope[k]
+            f1 += node_share[k] * slope[k] * shift[k]
+            height = node_share[k] * (sum_w[k] + precision)
+            m0 += height
+            m1 += height * shift[k]
+            m2 += height * shift[k] * shift[k]
+            mean_u += node_share[k] * at
+            shift_u += node_share[k] * at * shift[k]
+            second += node_share[k] * at * at
+    alpha = 0.5 * (1.0 + f1)
+    bend = (alpha * f * w1 - f0) * f
+    of_u = 0.5 * (alpha * f * w2 - bend * w1 + m0)
+    of_l = 0.5 * (0.25 * m2 - alpha - 0.25 * f1)
+    mean_row, shift_row = (MEAN_W, NODES + n_nodes) if n_nodes > 1 else (W, MEAN_W)
+    for i in range(size + 1):
+        if i < size:
+            ui = -f * sums[W, i]
+            li = f * (sums[W1, i] + w1 * ui)
+            v = alpha * f * sums[W2, i] - bend * sums[W1, i] + sums[mean_row, i]
+            z = -0.5 * sums[shift_row, i]
+        else:
+            ui = 2.0 * u * f * precision
+            li = f * (w1 * ui - 2.0 * precision)
+            v = 2.0 * precision * (bend - mean_u)
+            z = precision * shift_u
+        left[i, 0] = multiplicity * ui
+        left[i, 1] = multiplicity * li
+        right[0, i] = v - 0.5 * m1 * li + of_u * ui
+        right[1, i] = z + of_l * li
+    # what stands in the corner alone, as a product of rows
+    corner = 2.0 * precision * (alpha * f - bend * u) + second * precision
+    for i in range(size):
+        left[i, 2] = right[2, i] = 0.0
+    left[size, 2] = multiplicity
+    right[2, size] = corner
+    if n_nodes == 1:
+        return 3, 0.0, alpha * f
+    for i in range(size + 1):
+        ui = -f * sums[W, i] if i < size else 2.0 * u * f * precision
+        li = f * (sums[W1, i] + w1 * ui) if i < size else f * (w1 * ui - 2.0 * precision)
+        mean = 0.0
+        if i < size:
+            for k in range(n_nodes):
+                mean += node_share[k] * sums[NODES + k, i]
+        for k in range(n_nodes):
+            # score at the node less its mean over the nodes
+            own = mean - sums[NODES + k, i] if i < size else ((u + shift[k]) ** 2 - second) * precision
+            own += (slope[k] - f0) * ui - 0.5 * (slope[k] * shift[k] - f1) * li
+            right[3 + k, i] = own
+            left[i, 3 + k] = -0.5 * multiplicity * node_share[k] * own
+    return 3 + n_nodes, f0 * f, alpha * f
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -101,75 +307,106 @@ def add_hessians(
     index,
     pointer,
     n,
+    events,
+    dense,
     table_pointer,
     table_column,
     table_value,
     tau,
     u,
     variance,
-    sum_w1,
+    node,
+    node_weight,
     multiplicity,
     total,
     each,
-    each_a,
+    sum_wx,
     cell_weight,
 ):
-    """Add the packed negative Hessians of facilities begin .. end - 1 to `total`.
+    """Add the negative Hessians of facilities begin .. end - 1 to `total`, half of each: add the transpose.
 
     The part X' diag(cell_weight) X is left to the caller, who can sum the weights of a
-    pattern first; only `each` holds it.
-
-    `each_a` takes sum w x of every facility; `each`, when it has rows, the packed Hessian.
+    pattern first; only `each`, which takes the packed Hessian of every facility when it has rows, holds it.
+    `kind` is 0 for the working curvature, 1 for the exact one; `sum_wx` takes sum w x of every facility.
     """
-    size = each_a.shape[1]
-    n_fixed = size * (size + 1) // 2
-    n_packed = n_fixed + size + 1
-    packed = np.empty(n_packed)
-    a, b, c = np.empty(size), np.empty(size), np.empty(size)
-    column = np.empty(size, np.int64)
-    value = np.empty(size)
-    n_blocks = index.shape[1]
+    size = sum_wx.shape[1]
+    n_nodes = len(node) if kind == 1 else 1
+    n_moments = 4 if n_nodes == 1 else NODES + (n_nodes + 4) // 4 * 4
+    width = (size + LANES) // LANES
+    n_rows = 2 if kind == 0 else 3 if n_nodes == 1 else 3 + n_nodes
+    left = np.zeros((width * LANES, BLOCK_FACILITIES * n_rows))
+    right = np.zeros((BLOCK_FACILITIES * n_rows, width * LANES))
+    product = np.zeros((width * LANES, width * LANES))
+    moments, rows = np.zeros((n_moments, TILE_CELLS)), np.zeros((TILE_CELLS * width, LANES))
+    odds, cases = np.zeros((TILE_CELLS // LANES, LANES)), np.zeros((TILE_CELLS // LANES, LANES))
+    sums, room = np.zeros((n_moments, width * LANES)), np.zeros((1, LANES))
+    factor, shift, share = np.ones(n_nodes), np.zeros(n_nodes), np.ones(n_nodes)
+    slope, sum_w = np.zeros(n_nodes), np.zeros(n_nodes)
+    longest = 0
+    for j in range(begin, end):
+        longest = max(longest, pointer[j + 1] - pointer[j])
+    w_first, w_second = np.zeros(longest), np.zeros(longest)
+    column, value = np.empty(size, np.int64), np.empty(size)
+    square = np.empty((size + 1, size + 1))
     s2 = tau * tau
     keeps = len(each) > 0
+    used = 0
     for j in range(begin, end):
-        packed[:] = 0.0
-        a[:] = 0.0
-        b[:] = 0.0
-        c[:] = 0.0
-        w0, w1, w2 = 0.0, 0.0, 0.0
+        start, stop = pointer[j], pointer[j + 1]
         f = variance[j]
-        kappa = f * sum_w1[j]
-        factor = bounded_exp(u[j])
-        for cell in range(pointer[j], pointer[j + 1]):
-            z = factor
-            for k in range(n_blocks):
-                z *= odds_table[index[cell, k]]
-            q = 1.0 / (1.0 + z)
-            p = z * q
-            w = n[cell] * p * q
-            wd = w * (q - p)
-            wdd = w * (1.0 - 6.0 * p * q)
-            w0 += w
-            w1 += wd
-            w2 += wdd
-            count = gather_row(index, cell, table_pointer, table_column, table_value, column, value)
-            if kind == 0:
-                for i in range(count):
-                    a[column[i]] += w * value[i]
-            else:
-                for i in range(count):
-                    a[column[i]] += w * value[i]
-                    b[column[i]] += wd * value[i]
-                    c[column[i]] += wdd * value[i]
-            in_square = w + 0.5 * f * kind * (wdd - kappa * wd)
-            cell_weight[cell] = multiplicity[j] * in_square
-            if keeps:
-                add_square(in_square, count, column, value, each[j])
-        facility_hessian(kind, a, b, c, (w0, w1, w2), u[j], f, s2, packed)
-        for i in range(n_packed):
-            total[i] += multiplicity[j] * packed[i]
+        at_mode = bounded_exp(u[j])
+        sums[:] = 0.0
+        sum_w[:] = 0.0
+        if n_nodes > 1:
+            for k in range(n_nodes):
+                shift[k] = np.sqrt(2.0 * f) * node[k]
+                factor[k] = at_mode * bounded_exp(shift[k])
+                share[k] = node_weight[j, k]
+        by_cell = MEAN_W if n_nodes > 1 else W
+        for first in range(start, stop, TILE_CELLS):
+            last = min(first + TILE_CELLS, stop)
+            fill_rows(first, last, index, dense, table_pointer, table_column, table_value, width, rows)
+            fill_odds(first, last, index, odds_table, n, odds, cases)
+            fill_moments(
+                (last - first + LANES - 1) // LANES, odds, cases, at_mode, kind, n_nodes, factor, share, shift,
+                moments.reshape(-1, LANES), sum_w, room,
+            )  # fmt: skip
+            add_products(moments, rows, last - first, n_moments, width, sums.reshape(-1, LANES))
+            for at in range(last - first):
+                cell_weight[first + at] = moments[by_cell, at]
+                w_first[first - start + at] = moments[W1, at]
+                w_second[first - start + at] = moments[W2, at]
+        here, there = left[:, used : used + n_rows], right[used : used + n_rows]
+        if kind == 0:
+            used += working_vectors(size, sums, u[j], f, s2, multiplicity[j], here, there)
+        else:
+            count, by_first, by_bend = exact_vectors(
+                size, sums, sum_w, events[j], u[j], f, s2, multiplicity[j],
+                n_nodes, share, shift, slope, here, there,
+            )  # fmt: skip
+            used += count
+            by_first -= by_bend * f * sums[W1, 0]
+            for c in range(stop - start):
+                cell_weight[start + c] += by_first * w_first[c] + by_bend * w_second[c]
         if keeps:
-            for i in range(n_packed):
-                each[j, i] += packed[i]
+            square[:] = 0.0
+            for c in range(start, stop):
+                count = gather_row(index, c, table_pointer, table_column, table_value, column, value)
+                add_square(cell_weight[c], count, column, value, square)
+            for r in range(n_rows):
+                for i in range(size + 1):
+                    for k in range(size + 1):
+                        square[i, k] += here[i, r] * there[r, k]
+            for i in range(size + 1):
+                for k in range(i + 1):
+                    each[j, i * (i + 1) // 2 + k] = square[i, k] + square[k, i]
+        for c in range(start, stop):
+            cell_weight[c] *= multiplicity[j]
         for i in range(size):
-            each_a[j, i] = a[i]
+            sum_wx[j, i] = sums[W, i]
+        if used + n_rows > len(right) or j == end - 1:
+            add_products(left, right.reshape(-1, LANES), used, width * LANES, width, product.reshape(-1, LANES))
+            used = 0
+    for i in range(size + 1):
+        for k in range(size + 1):
+            total[i, k] += product[i, k]
