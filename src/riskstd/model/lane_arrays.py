@@ -69,7 +69,7 @@ class LaneWork:
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
         self.packed, self.more_packed = lines(len(of.spread)), lines(len(of.spread))
-        self.start = lines(len(of.start_values))
+        self.start, self.curvature = lines(len(of.start_values)), lines(len(of.curvatures))
         self.odds, self.residual = lines(of.layout.n_rows), lines(of.layout.n_rows)
         self.block_odds, self.block_residual = self.odds, self.residual
         if of.layout.pattern_index is not None:
@@ -78,6 +78,7 @@ class LaneWork:
         self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
         self.final_u, self.final_w = lines(n_facilities), lines(n_facilities)
         self.probability, self.mean = lines(longest), lines(longest)
+        self.group = lines(5 * of.kernels.GROUP)
         self.nodes = lines(NODE_ROWS * max(1, len(of.nodes)))
 
     def fill_tables(self, of: LaneRefitter) -> None:
@@ -97,6 +98,20 @@ class LaneWork:
         self.gradient[:] = 0.0
         of.kernels.table_sums(design.pointer, design.column, design.value, self.block_residual, self.gradient)
         return self.gradient.T
+
+
+def facility_values(per_facility: FloatArray, dtype: type[np.floating]) -> FloatArray:
+    """Values (n_facilities, k) by column, filled up to a multiple of eight columns.
+
+    Examples
+    --------
+    >>> facility_values(np.ones((3, 2)), np.float32).shape
+    (8, 3)
+    """
+    n_facilities, k = per_facility.shape
+    out = np.zeros((-(-k // LANES) * LANES, n_facilities), dtype=dtype)
+    out[:k] = per_facility.T
+    return out
 
 
 def _columns(index: IntArray) -> tuple[IntArray, ...]:

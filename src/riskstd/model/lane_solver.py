@@ -38,9 +38,10 @@ class LaneSolver:
         for lane, multiplicity in enumerate(multiplicities):
             work.copies[:, lane] = multiplicity
         of.kernels.weighted_sums(work.copies, of.start_values, work.start)
-        packed, self._score, self._events, *counts = of.split_start(work.start)
+        self._score, self._events, *counts = of.split_start(work.start)
         self._held = of.held_coefficients(*counts)
-        self._curvature = unpack(packed)
+        of.kernels.weighted_sums(work.copies, of.curvatures, work.curvature)
+        self._curvature = unpack(work.curvature[: of.n_packed].T)
         if of.added_curvature is not None:
             self._curvature += of.added_curvature
         self._theta = np.tile(of.start_theta, (LANES, 1))
@@ -104,6 +105,7 @@ class LaneSolver:
             of.method, work.tau, work.odds, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
             LANE_MODE_STEP, of.nodes, of.log_weights, of.centre_log_weight, of.product_cases,
             work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
+            work.group,
         )  # fmt: skip
         score = np.column_stack([self._events - work.residual_sums(of), work.score_tau[0]])
         return self._finish_score(score, length)
@@ -138,11 +140,12 @@ class LaneSolver:
         of.kernels.weighted_sums(work.weight, of.spread, work.packed)
         np.multiply(work.copies * precision, shrunken, out=work.weight)
         of.kernels.weighted_sums(work.weight, of.mean_squares, work.more_packed)
-        information = unpack((work.packed + work.more_packed).T)
+        m = self._held.shape[1] - 1
+        information = unpack((work.packed + work.more_packed)[: m * (m + 1) // 2].T)
         self._hold(information)
         covariance = np.stack([invert_positive(matrix) for matrix in information])
         covariance[self._held[:, :-1]] = 0.0
-        work.packed[:] = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1])).T
+        work.packed[: m * (m + 1) // 2] = pack(2.0 * covariance - covariance * np.eye(m)).T
         of.kernels.quadratic_forms(of.mean_rows, work.packed, work.form)
         return shrunken**2 * work.form
 

@@ -27,6 +27,8 @@ MAX_PASSES = 50
 LIMIT = 150.0
 """Log-odds at which exp() is held, so that products of a few odds stay finite."""
 PSEUDO, LAPLACE, QUADRATURE = 0, 1, 2
+GROUP = 32
+"""Facilities whose modes are found together."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,25 +83,29 @@ def share_to_blocks(per_row, index, table):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def weighted_sums(weight, values, out):
-    """Sum over facilities of weight (n, 8) times values (k, n), to `out` of shape (k, 8)."""
+    """Sum over facilities of weight (n, 8) times values (k, n), k a multiple of 8, to `out` of shape (k, 8)."""
     n_values, n = values.shape
-    for k in range(0, n_values - 3, 4):
+    for k in range(0, n_values, 8):
         a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        e, f, g, h = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         for j in range(n):
             w = load(weight, j)
-            a = a + values[k, j] * w
-            b = b + values[k + 1, j] * w
-            c = c + values[k + 2, j] * w
-            d = d + values[k + 3, j] * w
+            a = a + np.float64(values[k, j]) * w
+            b = b + np.float64(values[k + 1, j]) * w
+            c = c + np.float64(values[k + 2, j]) * w
+            d = d + np.float64(values[k + 3, j]) * w
+            e = e + np.float64(values[k + 4, j]) * w
+            f = f + np.float64(values[k + 5, j]) * w
+            g = g + np.float64(values[k + 6, j]) * w
+            h = h + np.float64(values[k + 7, j]) * w
         store(out, k, a)
         store(out, k + 1, b)
         store(out, k + 2, c)
         store(out, k + 3, d)
-    for k in range(n_values - n_values % 4, n_values):
-        a = splat(0.0)
-        for j in range(n):
-            a = a + values[k, j] * load(weight, j)
-        store(out, k, a)
+        store(out, k + 4, e)
+        store(out, k + 5, f)
+        store(out, k + 6, g)
+        store(out, k + 7, h)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -153,31 +159,70 @@ def power_sums(table, index, n, start, stop, factor):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_modes(table, index, n, start, stop, events, precision, u, tolerance):
-    """Conditional modes by Halley steps, and sums of w and of its derivative there.
+def halley_step(sums, events, precision, u, live):
+    """Mode after a step, sums of w and of its derivative there, and the length of the step."""
+    first, second, third, fourth = sums
+    w = first - second
+    w1 = first - 3.0 * second + 2.0 * third
+    w2 = first - 7.0 * second + 12.0 * third - 6.0 * fourth
+    slope = events - first - u * precision
+    curvature = w + precision
+    newton = bounded(slope / curvature, 1.0)
+    step = bounded(slope / (curvature + 0.5 * w1 * newton), 1.0) * live
+    return u + step, w + step * (w1 + 0.5 * step * w2), w1 + step * w2, magnitude(step)
 
-    A step shorter than `tolerance` is the last: the mode is then exact to its cube, the
-    sums are moved along by their derivatives.
-    """
-    sum_w, sum_w1, live = splat(0.0), splat(0.0), splat(1.0)
-    zero, half, short = splat(0.0), splat(0.5), splat(tolerance)
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def settle_mode(table, index, n, start, stop, events, precision, tolerance, state):
+    """Further Halley steps of the lanes whose step was longer than `tolerance`."""
+    u, sum_w, sum_w1, moving = state
+    zero, one, short = splat(0.0), splat(1.0), splat(tolerance)
+    live = one
     for _ in range(MAX_PASSES):
-        first, second, third, fourth = power_sums(table, index, n, start, stop, exponential(bounded(u, LIMIT)))
-        w = first - second
-        w1 = first - 3.0 * second + 2.0 * third
-        w2 = first - 7.0 * second + 12.0 * third - 6.0 * fourth
-        slope = events - first - u * precision
-        curvature = w + precision
-        newton = bounded(slope / curvature, 1.0)
-        step = bounded(slope / (curvature + 0.5 * w1 * newton), 1.0) * live
-        u = u + step
-        sum_w = choose_above(live, half, w + step * (w1 + 0.5 * step * w2), sum_w)
-        sum_w1 = choose_above(live, half, w1 + step * w2, sum_w1)
-        moving = magnitude(step)
+        live = choose_above(moving, short, live, zero)
+        sums = power_sums(table, index, n, start, stop, exponential(bounded(u, LIMIT)))
+        u, w, w1, moving = halley_step(sums, events, precision, u, live)
+        sum_w = choose_above(live, zero, w, sum_w)
+        sum_w1 = choose_above(live, zero, w1, sum_w1)
         if not any_above(moving, short):
             break
-        live = choose_above(moving, short, live, zero)
     return u, sum_w, sum_w1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_modes(
+    begin, end, table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factor, sums
+):  # fmt: skip
+    """Conditional modes of facilities begin .. end - 1, sums of w and of its derivative there; exp(mode) to `factor`.
+
+    A step shorter than `tolerance` is the last: the mode is then exact to its cube, the
+    sums are moved along by their derivatives. What waits for long chains of operations, exp() and
+    the step, is done for several facilities one after the other, so that the waits overlap.
+    """
+    short, all_live = splat(tolerance), splat(1.0)
+    for j in range(begin, end):
+        store(factor, j - begin, exponential(bounded(load(u, j), LIMIT)))
+    for j in range(begin, end):
+        k = 4 * (j - begin)
+        first, second, third, fourth = power_sums(table, index, n, pointer[j], pointer[j + 1], load(factor, j - begin))
+        store(sums, k, first)
+        store(sums, k + 1, second)
+        store(sums, k + 2, third)
+        store(sums, k + 3, fourth)
+    for j in range(begin, end):
+        k = 4 * (j - begin)
+        at_mode = splat(events[j])
+        powers = (load(sums, k), load(sums, k + 1), load(sums, k + 2), load(sums, k + 3))
+        mode, w, w1, moving = halley_step(powers, at_mode, precision, load(u, j), all_live)
+        if any_above(moving, short):
+            state = (mode, w, w1, moving)
+            mode, w, w1 = settle_mode(
+                table, index, n, pointer[j], pointer[j + 1], at_mode, precision, tolerance, state
+            )  # fmt: skip
+        store(u, j, mode)
+        store(sum_w, j, w)
+        store(sum_w1, j, w1)
+        store(factor, j - begin, exponential(bounded(mode, LIMIT)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -203,52 +248,53 @@ def evaluate(
     probability,
     mean_probability,
     work,
+    group,
 ):
     """Modes, sums of w and score of eight resamples.
 
     `u` (n_facilities, 8) holds the guesses and becomes the modes; `residual_table`, which is
     zero on entry, takes what each table row takes from the score of beta; `score_tau` (1, 8) the score of
-    log tau. `probability`, `mean_probability` (longest facility, 8) and `work` are scratch.
+    log tau. `probability`, `mean_probability` (longest facility, 8), `work` and `group` (5 GROUP, 8) are scratch.
     """
     s = load(tau, 0)
-    s2 = s * s
-    precision = 1.0 / s2
+    precision = 1.0 / (s * s)
     total = splat(0.0)
-    for j in range(len(events)):
-        start = pointer[j]
-        stop = pointer[j + 1]
-        at_event = splat(events[j])
-        mode, w0, w1 = find_modes(odds_table, index, n, start, stop, at_event, precision, load(u, j), tolerance)
-        factor = exponential(bounded(mode, LIMIT))
-        copies = load(multiplicity, j)
-        f = 1.0 / (w0 + precision)
-        if kind == PSEUDO:
-            total = total + copies * (mode * mode * precision - f * w0)
-            for c in range(start, stop):
-                z = cell_odds(odds_table, index, c) * factor
-                add_to_rows(residual_table, index, c, (copies * n[c]) * (z / (1.0 + z)))
-        elif kind == LAPLACE:
-            kappa = f * w1
-            u_tau = 2.0 * mode * f * precision
-            total = total + copies * (mode * mode * precision - f * w0 - 0.5 * kappa * u_tau)
-            half_f = 0.5 * f
-            rest = 1.0 - kappa
-            for c in range(start, stop):
-                z = cell_odds(odds_table, index, c) * factor
-                p = z / (1.0 + z)
-                r = (copies * n[c]) * p
-                add_to_rows(residual_table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
-        else:
-            w0, w1, slope = add_nodes(
-                odds_table, index, n, start, stop, at_event, mode, factor, precision, copies,
-                node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
-            )  # fmt: skip
-            total = total + slope
-            for c in range(start, stop):
-                add_to_rows(residual_table, index, c, load(mean_probability, c - start))
-        store(u, j, mode)
-        store(sum_w, j, w0)
-        store(sum_w1, j, w1)
+    factors, sums = group[:GROUP], group[GROUP:]
+    for begin in range(0, len(events), GROUP):
+        end = min(begin + GROUP, len(events))
+        find_modes(
+            begin, end, odds_table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums
+        )
+        for j in range(begin, end):
+            start, stop = pointer[j], pointer[j + 1]
+            mode, w0, factor, copies = load(u, j), load(sum_w, j), load(factors, j - begin), load(multiplicity, j)
+            f = 1.0 / (w0 + precision)
+            if kind == PSEUDO:
+                total = total + copies * (mode * mode * precision - f * w0)
+                for c in range(start, stop):
+                    z = cell_odds(odds_table, index, c) * factor
+                    add_to_rows(residual_table, index, c, (copies * n[c]) * (z / (1.0 + z)))
+            elif kind == LAPLACE:
+                kappa = f * load(sum_w1, j)
+                u_tau = 2.0 * mode * f * precision
+                total = total + copies * (mode * mode * precision - f * w0 - 0.5 * kappa * u_tau)
+                half_f = 0.5 * f
+                rest = 1.0 - kappa
+                for c in range(start, stop):
+                    z = cell_odds(odds_table, index, c) * factor
+                    p = z / (1.0 + z)
+                    r = (copies * n[c]) * p
+                    add_to_rows(residual_table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
+            else:
+                w0, w1, slope = add_nodes(
+                    odds_table, index, n, start, stop, splat(events[j]), mode, factor, precision, copies,
+                    node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
+                )  # fmt: skip
+                store(sum_w, j, w0)
+                store(sum_w1, j, w1)
+                total = total + slope
+                for c in range(start, stop):
+                    add_to_rows(residual_table, index, c, load(mean_probability, c - start))
     store(score_tau, 0, total)
 
 
