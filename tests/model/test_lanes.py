@@ -74,7 +74,8 @@ def evaluate_lanes(refitter, theta, multiplicity):
     lanes.evaluate(
         refitter.method, work.tau, work.odds, layout.index, layout.pointer, layout.n, refitter.cells.events,
         work.copies, 1e-6, refitter.nodes, refitter.log_weights, refitter.centre_log_weight, refitter.product_cases,
-        work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes, work.group,
+        work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
+        work.group,
     )  # fmt: skip
     events = np.einsum("lj,jq->lq", multiplicity, refitter.cells.event_rows)
     return np.column_stack([events - work.residual_sums(refitter), work.score_tau[0]]), work.u.T, work.sum_w.T

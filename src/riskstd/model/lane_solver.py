@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstd.model.algebra import broyden_update, invert_positive
+from riskstd.model.algebra import broyden_update
 from riskstd.model.cells import FloatArray, IntArray
 from riskstd.model.evaluation import pack, unpack
 from riskstd.model.lane_arrays import LANES, LaneWork
@@ -38,7 +38,7 @@ class LaneSolver:
         for lane, multiplicity in enumerate(multiplicities):
             work.copies[:, lane] = multiplicity
         of.kernels.weighted_sums(work.copies, of.start_values, work.start)
-        self._score, self._events, *counts = of.split_start(work.start)
+        self._score, self._beyond_laplace, self._events, *counts = of.split_start(work.start)
         self._held = of.held_coefficients(*counts)
         of.kernels.weighted_sums(work.copies, of.curvatures, work.curvature)
         self._curvature = unpack(work.curvature[: of.n_packed].T)
@@ -46,6 +46,7 @@ class LaneSolver:
             self._curvature += of.added_curvature
         self._theta = np.tile(of.start_theta, (LANES, 1))
         self._reml = np.zeros(LANES)
+        self._is_quadrature = of.method == of.kernels.QUADRATURE
         work.u[:], work.sum_w[:], work.sum_w1[:] = (part[:, None] for part in of.start_modes)
 
     def solve(self) -> list[Refit | None]:
@@ -69,6 +70,9 @@ class LaneSolver:
             length = np.sqrt(np.where(live, squared, 1.0))
             # the next step would be shorter by about as much as this one is than the one before
             done = live & (length < LANE_DECREMENT) & (length**2 < LANE_ERROR * previous)
+            if count == 1 and self._is_quadrature:
+                # this step comes from Laplace's score
+                done[:] = False
             previous = length
             self._keep_modes(done)
             n_evaluations[done] = count
@@ -76,7 +80,7 @@ class LaneSolver:
             live &= ~done
             if not live.any() or count == MAX_EVALUATIONS:
                 break
-            new_score = self._evaluate(length)
+            new_score = self._evaluate(length, is_first=count == 0)
             for lane in np.flatnonzero(live):
                 inverse[lane] = broyden_update(inverse[lane], step[lane], score[lane] - new_score[lane])
             score = new_score
@@ -95,19 +99,27 @@ class LaneSolver:
         of.kernels.move_modes(of.mean_rows, work.step, work.tau, work.u, work.sum_w, work.sum_w1)
         self._theta += step
 
-    def _evaluate(self, length: FloatArray) -> FloatArray:
-        """Score of every lane after a step of a length, shape (8, n_coefficients + 1)."""
+    def _evaluate(self, length: FloatArray, *, is_first: bool) -> FloatArray:
+        """Score of every lane after a step of a length, shape (8, n_coefficients + 1).
+
+        The first evaluation of quadrature is Laplace's with the difference of the full fit, which is near
+        enough for a point that will be left again, and takes a third of the time.
+        """
         work, of, layout = self._work, self._of, self._of.layout
+        by_laplace = is_first and self._is_quadrature
         work.beta[:], work.tau[0] = self._theta[:, :-1].T, np.exp(self._theta[:, -1])
         work.fill_tables(of)
         work.residual[:] = 0.0
         of.kernels.evaluate(
-            of.method, work.tau, work.odds, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
+            of.kernels.LAPLACE if by_laplace else of.method,
+            work.tau, work.odds, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
             LANE_MODE_STEP, of.nodes, of.log_weights, of.centre_log_weight, of.product_cases,
             work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
             work.group,
         )  # fmt: skip
         score = np.column_stack([self._events - work.residual_sums(of), work.score_tau[0]])
+        if by_laplace:
+            score += self._beyond_laplace
         return self._finish_score(score, length)
 
     def _finish_score(self, score: FloatArray, length: FloatArray) -> FloatArray:
@@ -115,11 +127,18 @@ class LaneSolver:
         if self._of.is_reml:
             changed = length > REML_STEP
             if changed.any():
-                added = self._added_variance(self._work.sum_w) / np.exp(2.0 * self._theta[:, -1])
-                self._reml = np.where(changed, np.sum(self._work.copies * added, axis=0), self._reml)
+                self._reml = np.where(changed, self._reml_term(), self._reml)
             score[:, -1] += self._reml
         score[self._held] = 0.0
         return score
+
+    def _reml_term(self) -> FloatArray:
+        """Sum of f^2 a' V a / tau^2 over the facilities of each lane, as the trace of two matrices."""
+        work, of = self._work, self._of
+        precision, shrunken, covariance = self._covariance(work.sum_w)
+        np.multiply(work.copies * precision, shrunken * shrunken, out=work.weight)
+        of.kernels.weighted_sums(work.weight, of.mean_squares, work.packed)
+        return np.einsum("lij,lij->l", covariance, self._unpacked(work.packed))
 
     def _keep_modes(self, done: NDArray[np.bool_]) -> None:
         """Later passes of other lanes go on moving the modes: keep those of the lanes that are done."""
@@ -127,8 +146,8 @@ class LaneSolver:
         for lane in np.flatnonzero(done):
             work.final_u[:, lane], work.final_w[:, lane] = work.u[:, lane], work.sum_w[:, lane]
 
-    def _added_variance(self, sum_w: FloatArray) -> FloatArray:
-        """f^2 a' V a of each facility and lane at sums of w, shape (n_facilities, 8).
+    def _covariance(self, sum_w: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Precision of the effects, f times the sum of w, and covariance of beta of each lane at sums of w.
 
         Within a facility the spread of x weighted by w hardly changes: the information on beta is
         sum_j m_j { W_j S_j + W_j f_j / tau^2 r_j r_j' },  r and S the mean and spread of the full fit.
@@ -140,12 +159,23 @@ class LaneSolver:
         of.kernels.weighted_sums(work.weight, of.spread, work.packed)
         np.multiply(work.copies * precision, shrunken, out=work.weight)
         of.kernels.weighted_sums(work.weight, of.mean_squares, work.more_packed)
-        m = self._held.shape[1] - 1
-        information = unpack((work.packed + work.more_packed)[: m * (m + 1) // 2].T)
+        information = self._unpacked(work.packed + work.more_packed)
         self._hold(information)
-        covariance = np.stack([invert_positive(matrix) for matrix in information])
+        covariance, _ = _inverses(information)
         covariance[self._held[:, :-1]] = 0.0
-        work.packed[: m * (m + 1) // 2] = pack(2.0 * covariance - covariance * np.eye(m)).T
+        return precision, shrunken, covariance
+
+    def _unpacked(self, packed: FloatArray) -> FloatArray:
+        """Matrices by coefficients of packed sums (n, 8), shape (8, n_coefficients, n_coefficients)."""
+        m = self._held.shape[1] - 1
+        return unpack(packed[: m * (m + 1) // 2].T)
+
+    def _added_variance(self, sum_w: FloatArray) -> FloatArray:
+        """f^2 a' V a of each facility and lane at sums of w, shape (n_facilities, 8)."""
+        work, of = self._work, self._of
+        _, shrunken, covariance = self._covariance(sum_w)
+        doubled = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1]))
+        work.packed[: doubled.shape[1]] = doubled.T
         of.kernels.quadratic_forms(of.mean_rows, work.packed, work.form)
         return shrunken**2 * work.form
 
@@ -157,7 +187,8 @@ class LaneSolver:
         tau = np.exp(self._theta[:, -1])
         variance = 1.0 / (work.final_w + tau**-2.0)
         prediction = variance + self._added_variance(work.final_w)
-        for lane in np.flatnonzero(settled & np.all(np.isfinite(prediction), axis=0)):
+        is_sound = np.all(np.isfinite(prediction) & (prediction >= variance), axis=0)
+        for lane in np.flatnonzero(settled & is_sound):
             refits[lane] = Refit(
                 beta=self._theta[lane, :-1].copy(),
                 tau=float(tau[lane]),
@@ -172,11 +203,11 @@ class LaneSolver:
 
 
 def _inverses(matrices: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Inverse of each matrix, and whether it has one."""
-    out, ok = np.zeros_like(matrices), np.ones(len(matrices), dtype=bool)
-    for k, matrix in enumerate(matrices):
-        try:
-            out[k] = np.linalg.inv(matrix)
-        except np.linalg.LinAlgError:
-            ok[k] = False
-    return out, ok
+    """Inverse of each matrix, and whether it has one; NaN where not."""
+    try:
+        return np.linalg.inv(matrices), np.ones(len(matrices), dtype=bool)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.full_like(matrices, np.nan), np.zeros(1, dtype=bool)
+    parts = [_inverses(matrix[None]) for matrix in matrices]
+    return np.concatenate([inverse for inverse, _ in parts]), np.concatenate([ok for _, ok in parts])

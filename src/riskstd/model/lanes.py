@@ -22,6 +22,7 @@ from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule
 from riskstd.model.lane_arrays import LANES, LaneLayout, LaneWork, facility_values
 from riskstd.model.lane_solver import MAX_LOG_TAU_RISE, LaneSolver
+from riskstd.model.objective import make_objective
 from riskstd.model.refit import Refit, Refitter
 from riskstd.model.result import HierarchicalFit
 
@@ -53,16 +54,19 @@ class LaneRefitter(Refitter):
             working = self.path.facility_curvature(at, pseudo=True).packed
         ones = np.ones(cells.n_facilities)
         self.added_curvature: FloatArray | None = None
+        beyond_laplace = np.zeros_like(self._scores)
         if self.method == lanes.QUADRATURE:
             exact = objective.observed_curvature(self.start_theta, at, ones)
             self.added_curvature = exact - objective.curvature(at, ones).hessian
+            laplace = make_objective(cells, "laplace", 1, "ml", 1).evaluate(self.start_theta, at.u, ones)
+            beyond_laplace = self._scores - self.path.facility_scores(laplace)
         self.mean_rows = self._sum_wx / at.sum_w[:, None]
         parts = _spread_and_mean_squares(working, self.mean_rows, at.sum_w, at.variance / at.tau**2)
         # seven digits are plenty for the metric of the steps and the share of the REML term, in half the memory
         self.spread, self.mean_squares = (facility_values(part, np.float32) for part in parts)
         self.curvatures, self.n_packed = facility_values(self._packed, np.float32), self._packed.shape[1]
-        totals = np.column_stack([cells.cases, cells.events])
-        self._start_parts = (self._scores, cells.event_rows, self._high_cases, self._high_events, totals)
+        counts = (self._high_cases, self._high_events, np.column_stack([cells.cases, cells.events]))
+        self._start_parts = (self._scores, beyond_laplace, cells.event_rows, *counts)
         self.start_values = facility_values(np.concatenate(self._start_parts, axis=1), np.float64)
         self.nodes, self.log_weights, self.centre_log_weight = node_pairs(objective.rule)
         longest_move = np.sqrt(2.0) * at.tau * np.exp(MAX_LOG_TAU_RISE) * max(1.0, self.nodes.max(initial=0.0))

@@ -286,15 +286,17 @@ def evaluate(
                     r = (copies * n[c]) * p
                     add_to_rows(residual_table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
             else:
-                w0, w1, slope = add_nodes(
-                    odds_table, index, n, start, stop, splat(events[j]), mode, factor, precision, copies,
+                w0, w1, slope, level, tilt = add_nodes(
+                    odds_table, index, n, start, stop, splat(events[j]), mode, factor, precision,
                     node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
                 )  # fmt: skip
                 store(sum_w, j, w0)
                 store(sum_w1, j, w1)
-                total = total + slope
+                total = total + copies * slope
                 for c in range(start, stop):
-                    add_to_rows(residual_table, index, c, load(mean_probability, c - start))
+                    p, mean = load(probability, c - start), load(mean_probability, c - start)
+                    r = mean + (p - p * p) * (level - tilt * p)
+                    add_to_rows(residual_table, index, c, (copies * n[c]) * r)
     store(score_tau, 0, total)
 
 

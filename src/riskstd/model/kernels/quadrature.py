@@ -140,7 +140,6 @@ def add_nodes(
     mode,
     factor,
     precision,
-    copies,
     node,
     log_weight,
     centre_log_weight,
@@ -149,14 +148,15 @@ def add_nodes(
     mean,
     work,
 ):
-    """Sums of w and of its derivative at the mode and score of log tau of one facility; `mean` becomes its residuals.
+    """Sums of w and of its derivative at the mode, score of log tau, and what its residuals consist of.
+
+    The residual of a case is mean + p (1 - p) (a - b p) with the last two numbers returned, a and b.
 
     `node` and `log_weight` hold the positive nodes, filled up to whole threes with weights of
     minus infinity; `centre_log_weight` is minus infinity where there is no node at the mode.
     """
     n_pairs = len(node)
     cases = n[start:stop]
-    count = len(cases)
     first, second, third = probabilities_at_mode(table, index, n, start, stop, factor, probability)
     w0 = first - second
     w1 = first - 3.0 * second + 2.0 * third
@@ -234,10 +234,6 @@ def add_nodes(
     in_slope = slope_mean * f
     in_curvature = 0.5 * f * (slope_shift + 1.0)
     rest = in_slope + in_curvature * (1.0 - kappa)
-    for c in range(count):
-        p = load(probability, c)
-        r = load(mean, c) + (p - p * p) * (rest - 2.0 * in_curvature * p)
-        store(mean, c, (copies * cases[c]) * r)
     second_moment = mode * mode + 2.0 * mode * mean_shift + mean_square
     slope = second_moment * precision + slope_mean * u_tau + slope_shift * (1.0 - half_log_d_tau) - half_log_d_tau
-    return w0, w1, copies * slope
+    return w0, w1, slope, rest, 2.0 * in_curvature
