@@ -69,12 +69,12 @@ def evaluate_lanes(refitter, theta, multiplicity):
     work, layout = refitter.work, refitter.layout
     work.beta[:], work.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
     work.copies[:] = multiplicity.T
-    work.u[:], work.residual[:] = 0.0, 0.0
+    work.u[:] = 0.0
     work.fill_tables(refitter)
     lanes.evaluate(
-        refitter.method, work.tau, work.odds, layout.index, layout.pointer, layout.n, refitter.cells.events,
+        refitter.method, work.tau, work.table, layout.index, layout.pointer, layout.n, refitter.cells.events,
         work.copies, 1e-6, refitter.nodes, refitter.log_weights, refitter.centre_log_weight, refitter.product_cases,
-        work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
+        work.u, work.sum_w, work.sum_w1, work.score_tau, work.probability, work.mean, work.nodes,
         work.group,
     )  # fmt: skip
     events = np.einsum("lj,jq->lq", multiplicity, refitter.cells.event_rows)

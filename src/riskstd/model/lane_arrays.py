@@ -70,10 +70,9 @@ class LaneWork:
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
         self.packed, self.more_packed = lines(len(of.spread)), lines(len(of.spread))
         self.start, self.curvature = lines(len(of.start_values)), lines(len(of.curvatures))
-        self.odds, self.residual = lines(of.layout.n_rows), lines(of.layout.n_rows)
-        self.block_odds, self.block_residual = self.odds, self.residual
+        self.table = self.block_table = lines(2 * of.layout.n_rows)
         if of.layout.pattern_index is not None:
-            self.block_odds, self.block_residual = lines(n_rows), lines(n_rows)
+            self.block_table = lines(2 * n_rows)
         self.copies, self.weight, self.form = (lines(n_facilities) for _ in range(3))
         self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
         self.final_u, self.final_w = lines(n_facilities), lines(n_facilities)
@@ -82,21 +81,20 @@ class LaneWork:
         self.nodes = lines(NODE_ROWS * max(1, len(of.nodes)))
 
     def fill_tables(self, of: LaneRefitter) -> None:
-        """Odds of the table rows at `beta`."""
+        """Odds of the table rows at `beta`, residuals of zero."""
         design, pattern_index = of.cells.design, of.layout.pattern_index
-        table = (design.pointer, design.column, design.value, design.offset)
-        of.kernels.odds_tables(*table, self.beta, design.n_blocks, self.block_odds)
+        rows = (design.pointer, design.column, design.value, design.offset)
+        of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_table)
         if pattern_index is not None:
-            of.kernels.join_blocks(self.block_odds, pattern_index, self.odds)
+            of.kernels.join_blocks(self.block_table, pattern_index, self.table)
 
     def residual_sums(self, of: LaneRefitter) -> FloatArray:
         """Sum of the residuals of the table rows times the rows, lanes first."""
         design, pattern_index = of.cells.design, of.layout.pattern_index
         if pattern_index is not None:
-            self.block_residual[:] = 0.0
-            of.kernels.share_to_blocks(self.residual, pattern_index, self.block_residual)
+            of.kernels.share_to_blocks(self.table, pattern_index, self.block_table)
         self.gradient[:] = 0.0
-        of.kernels.table_sums(design.pointer, design.column, design.value, self.block_residual, self.gradient)
+        of.kernels.table_sums(design.pointer, design.column, design.value, self.block_table, self.gradient)
         return self.gradient.T
 
 

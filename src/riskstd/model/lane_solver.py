@@ -109,12 +109,11 @@ class LaneSolver:
         by_laplace = is_first and self._is_quadrature
         work.beta[:], work.tau[0] = self._theta[:, :-1].T, np.exp(self._theta[:, -1])
         work.fill_tables(of)
-        work.residual[:] = 0.0
         of.kernels.evaluate(
             of.kernels.LAPLACE if by_laplace else of.method,
-            work.tau, work.odds, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
+            work.tau, work.table, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
             LANE_MODE_STEP, of.nodes, of.log_weights, of.centre_log_weight, of.product_cases,
-            work.u, work.sum_w, work.sum_w1, work.residual, work.score_tau, work.probability, work.mean, work.nodes,
+            work.u, work.sum_w, work.sum_w1, work.score_tau, work.probability, work.mean, work.nodes,
             work.group,
         )  # fmt: skip
         score = np.column_stack([self._events - work.residual_sums(of), work.score_tau[0]])

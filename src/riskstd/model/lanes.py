@@ -97,7 +97,7 @@ class LaneRefitter(Refitter):
                 work.beta[:, lane] = refits[which].beta
                 work.u[:, lane] = effects[which]
             work.fill_tables(self)
-            self.kernels.standardized_ratios(work.odds, layout.index, layout.pointer, layout.n, work.u, work.form)
+            self.kernels.standardized_ratios(work.table, layout.index, layout.pointer, layout.n, work.u, work.form)
             out += [work.form[:, lane].copy() for lane in range(n)]
         return out
 

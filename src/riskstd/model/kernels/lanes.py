@@ -4,6 +4,9 @@ Arrays of shape (n, 8) hold one resample a column; `index` is a tuple of the tab
 each cell by block, so that each number of blocks is compiled by itself. Cells are counted by unsigned
 numbers, for which numba need not provide for places counted from the end. A lane stops moving when
 it has found its mode, however long its neighbours need: the bits of a resample do not depend on the others.
+
+A table has two lines for each row, its odds and its residual: were they in two arrays, their
+addresses could end in the same digits, and a processor would hold up reading one for writing the other.
 """
 
 from __future__ import annotations
@@ -32,20 +35,21 @@ GROUP = 32
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def odds_tables(table_pointer, table_column, table_value, offset, beta, n_blocks, out):
+def fill_tables(table_pointer, table_column, table_value, offset, beta, n_blocks, out):
     """exp(x'beta + offset) of every table row, held so that the product of the blocks stays within LIMIT."""
     for row in range(len(offset)):
         log_odds = splat(offset[row])
         for v in range(table_pointer[row], table_pointer[row + 1]):
             log_odds = log_odds + table_value[v] * load(beta, table_column[v])
-        store(out, row, exponential(bounded(log_odds, LIMIT / n_blocks)))
+        store(out, 2 * row, exponential(bounded(log_odds, LIMIT / n_blocks)))
+        store(out, 2 * row + 1, splat(0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def table_sums(table_pointer, table_column, table_value, per_row, out):
-    """Sum of a vector per table row times the row, added to `out` of shape (n_columns, 8)."""
+def table_sums(table_pointer, table_column, table_value, table, out):
+    """Sum of the residual of each table row times the row, added to `out` of shape (n_columns, 8)."""
     for row in range(len(table_pointer) - 1):
-        vector = load(per_row, row)
+        vector = load(table, 2 * row + 1)
         for v in range(table_pointer[row], table_pointer[row + 1]):
             store(out, table_column[v], load(out, table_column[v]) + table_value[v] * vector)
 
@@ -53,32 +57,33 @@ def table_sums(table_pointer, table_column, table_value, per_row, out):
 @njit(cache=True, nogil=True, error_model="numpy")
 def cell_odds(table, index, c):
     """Odds of a cell at the average facility, the product of its table entries."""
-    z = load(table, index[0][c])
+    z = load(table, 2 * index[0][c])
     for b in range(1, len(index)):
-        z = z * load(table, index[b][c])
+        z = z * load(table, 2 * index[b][c])
     return z
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_to_rows(table, index, c, vector):
-    """Add a vector to the table rows of a cell."""
+def add_residual(table, index, c, vector):
+    """Add a vector to the residuals of the table rows of a cell."""
     for b in range(len(index)):
-        row = index[b][c]
+        row = 2 * index[b][c] + 1
         store(table, row, load(table, row) + vector)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def join_blocks(table, index, out):
-    """Product of the table entries of each row of `index`."""
+def join_blocks(block_table, index, out):
+    """Odds of each row of `index`, the product of its rows in the blocks; residuals of zero."""
     for row in range(np.uint64(len(index[0]))):
-        store(out, row, cell_odds(table, index, row))
+        store(out, 2 * row, cell_odds(block_table, index, row))
+        store(out, 2 * row + 1, splat(0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def share_to_blocks(per_row, index, table):
-    """Add the vector of each row of `index` to its table rows."""
+def share_to_blocks(table, index, block_table):
+    """Add the residual of each row of `index` to those of its rows in the blocks."""
     for row in range(np.uint64(len(index[0]))):
-        add_to_rows(table, index, row, load(per_row, row))
+        add_residual(block_table, index, row, load(table, 2 * row + 1))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -229,7 +234,7 @@ def find_modes(
 def evaluate(
     kind,
     tau,
-    odds_table,
+    table,
     index,
     pointer,
     n,
@@ -243,7 +248,6 @@ def evaluate(
     u,
     sum_w,
     sum_w1,
-    residual_table,
     score_tau,
     probability,
     mean_probability,
@@ -252,8 +256,8 @@ def evaluate(
 ):
     """Modes, sums of w and score of eight resamples.
 
-    `u` (n_facilities, 8) holds the guesses and becomes the modes; `residual_table`, which is
-    zero on entry, takes what each table row takes from the score of beta; `score_tau` (1, 8) the score of
+    `u` (n_facilities, 8) holds the guesses and becomes the modes; the residuals of `table`, which are
+    zero on entry, become what each row takes from the score of beta; `score_tau` (1, 8) takes the score of
     log tau. `probability`, `mean_probability` (longest facility, 8), `work` and `group` (5 GROUP, 8) are scratch.
     """
     s = load(tau, 0)
@@ -262,9 +266,7 @@ def evaluate(
     factors, sums = group[:GROUP], group[GROUP:]
     for begin in range(0, len(events), GROUP):
         end = min(begin + GROUP, len(events))
-        find_modes(
-            begin, end, odds_table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums
-        )
+        find_modes(begin, end, table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums)
         for j in range(begin, end):
             start, stop = pointer[j], pointer[j + 1]
             mode, w0, factor, copies = load(u, j), load(sum_w, j), load(factors, j - begin), load(multiplicity, j)
@@ -272,8 +274,8 @@ def evaluate(
             if kind == PSEUDO:
                 total = total + copies * (mode * mode * precision - f * w0)
                 for c in range(start, stop):
-                    z = cell_odds(odds_table, index, c) * factor
-                    add_to_rows(residual_table, index, c, (copies * n[c]) * (z / (1.0 + z)))
+                    z = cell_odds(table, index, c) * factor
+                    add_residual(table, index, c, (copies * n[c]) * (z / (1.0 + z)))
             elif kind == LAPLACE:
                 kappa = f * load(sum_w1, j)
                 u_tau = 2.0 * mode * f * precision
@@ -281,13 +283,13 @@ def evaluate(
                 half_f = 0.5 * f
                 rest = 1.0 - kappa
                 for c in range(start, stop):
-                    z = cell_odds(odds_table, index, c) * factor
+                    z = cell_odds(table, index, c) * factor
                     p = z / (1.0 + z)
                     r = (copies * n[c]) * p
-                    add_to_rows(residual_table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
+                    add_residual(table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
             else:
                 w0, w1, slope, level, tilt = add_nodes(
-                    odds_table, index, n, start, stop, splat(events[j]), mode, factor, precision,
+                    table, index, n, start, stop, splat(events[j]), mode, factor, precision,
                     node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
                 )  # fmt: skip
                 store(sum_w, j, w0)
@@ -296,18 +298,18 @@ def evaluate(
                 for c in range(start, stop):
                     p, mean = load(probability, c - start), load(mean_probability, c - start)
                     r = mean + (p - p * p) * (level - tilt * p)
-                    add_to_rows(residual_table, index, c, (copies * n[c]) * r)
+                    add_residual(table, index, c, (copies * n[c]) * r)
     store(score_tau, 0, total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def standardized_ratios(odds_table, index, pointer, n, effects, ratio):
+def standardized_ratios(table, index, pointer, n, effects, ratio):
     """Predicted / expected of each facility: sums of p with the facility's effect and without."""
     for j in range(len(effects)):
         factor = exponential(bounded(load(effects, j), LIMIT))
         predicted, expected = splat(0.0), splat(0.0)
         for c in range(pointer[j], pointer[j + 1]):
-            z = cell_odds(odds_table, index, c)
+            z = cell_odds(table, index, c)
             z_with = z * factor
             # one division serves both probabilities
             a = 1.0 + z

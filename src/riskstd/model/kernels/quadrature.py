@@ -33,9 +33,9 @@ def probabilities_at_mode(table, index, n, start, stop, factor, probability):
     """Write p of each cell; sums of n p, n p^2 and n p^3."""
     first, second, third = splat(0.0), splat(0.0), splat(0.0)
     for c in range(start, stop):
-        z = load(table, index[0][c])
+        z = load(table, 2 * index[0][c])
         for b in range(1, len(index)):
-            z = z * load(table, index[b][c])
+            z = z * load(table, 2 * index[b][c])
         z = z * factor
         p = z / (1.0 + z)
         store(probability, c - start, p)
