@@ -153,7 +153,7 @@ def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
 
 def test_warm_start_that_fails_is_retried_by_a_full_fit(fit, monkeypatch):
     expected = draw_replicates(fit, range(4), seed=1)
-    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * len(self._multiplicities))
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     retried = draw_replicates(fit, range(4), seed=1)
     assert retried.retried.all()
@@ -164,7 +164,7 @@ def test_resample_without_estimate_is_dropped(fit, monkeypatch):
     def refuse(*arguments):
         raise FitError("separated")
 
-    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * self._n)
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * len(self._multiplicities))
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     monkeypatch.setattr("riskstd.model.refit.check_estimates_finite", refuse)
     assert draw_replicates(fit, range(3), seed=1).dropped.all()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from riskstd.model.cells import Cells, FloatArray, IntArray
 
@@ -68,14 +69,15 @@ class LaneWork:
         longest = int(np.max(np.diff(cells.pointer))) if of.method == of.kernels.QUADRATURE else 1
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
-        self.packed, self.more_packed = lines(len(of.spread)), lines(len(of.spread))
-        self.start, self.curvature = lines(len(of.start_values)), lines(len(of.curvatures))
+        self.room, self.more_room = (lines(LANES * of.most_vectors) for _ in range(2))
+        self.packed = lines(m * (m + 1) // 2)
         self.table = self.block_table = lines(2 * of.layout.n_rows)
         if of.layout.pattern_index is not None:
             self.block_table = lines(2 * n_rows)
         self.copies, self.weight, self.form = (lines(n_facilities) for _ in range(3))
         self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
-        self.final_u, self.final_w = lines(n_facilities), lines(n_facilities)
+        self.next_copies = lines(n_facilities)
+        self.final_u, self.final_w, self.final_copies = (lines(n_facilities) for _ in range(3))
         self.probability, self.mean = lines(longest), lines(longest)
         self.group = lines(5 * of.kernels.GROUP)
         self.nodes = lines(NODE_ROWS * max(1, len(of.nodes)))
@@ -98,27 +100,53 @@ class LaneWork:
         return self.gradient.T
 
 
-def facility_values(per_facility: FloatArray, dtype: type[np.floating]) -> FloatArray:
-    """Values (n_facilities, k) by column, filled up to a multiple of eight columns.
+@dataclass(frozen=True, eq=False, repr=False)
+class FacilityValues:
+    """Numbers of each facility, filled up to whole vectors of eight.
 
-    Examples
-    --------
-    >>> facility_values(np.ones((3, 2)), np.float32).shape
-    (8, 3)
+    Parameters
+    ----------
+    vectors : ndarray, shape (n_facilities * n_vectors, 8)
+    n_vectors, n_values : int
+        Vectors and numbers of a facility.
     """
-    n_facilities, k = per_facility.shape
-    out = np.zeros((-(-k // LANES) * LANES, n_facilities), dtype=dtype)
-    out[:k] = per_facility.T
-    return out
+
+    vectors: NDArray[Any]
+    n_vectors: int
+    n_values: int
+
+    @classmethod
+    def of(cls, values: FloatArray, dtype: type[np.floating]) -> FacilityValues:
+        """Lay out values (n_facilities, n_values).
+
+        Examples
+        --------
+        >>> FacilityValues.of(np.ones((3, 9)), np.float32).vectors.shape
+        (6, 8)
+        """
+        n_facilities, n_values = values.shape
+        n_vectors = -(-n_values // LANES)
+        vectors = lines(n_facilities * n_vectors, dtype)
+        vectors.reshape(n_facilities, -1)[:, :n_values] = values
+        return cls(vectors, n_vectors, n_values)
+
+    def sums(self, kernels: Any, weight: FloatArray, room: FloatArray) -> FloatArray:
+        """Sums over facilities of weight (n_facilities, 8) times the values, shape (8, n_values).
+
+        `room` has at least 8 `n_vectors` rows of eight numbers; the result is a part of it.
+        """
+        out = room[: LANES * self.n_vectors]
+        kernels.weighted_sums(weight, self.vectors, self.n_vectors, out)
+        return out.reshape(LANES, -1)[:, : self.n_values]
 
 
 def _columns(index: IntArray) -> tuple[IntArray, ...]:
     return tuple(np.ascontiguousarray(column, dtype=np.uint32) for column in index.T)
 
 
-def lines(n: int) -> FloatArray:
-    """Zeros of shape (n, 8), each row a line of the cache: one that straddles two lines takes twice the time."""
-    size = np.dtype(np.float64).itemsize
-    raw = np.zeros(n * LANES + LINE_BYTES // size)
+def lines(n: int, dtype: type[np.floating] = np.float64) -> NDArray[Any]:
+    """Zeros of shape (n, 8), from the start of a line of the cache: rows across two lines take twice the time."""
+    size = np.dtype(dtype).itemsize
+    raw = np.zeros(n * LANES + LINE_BYTES // size, dtype=dtype)
     first = (-raw.ctypes.data % LINE_BYTES) // size
     return raw[first : first + n * LANES].reshape(n, LANES)

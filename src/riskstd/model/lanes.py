@@ -20,9 +20,8 @@ from riskstd.model.cells import FloatArray
 from riskstd.model.checks import is_separated
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule
-from riskstd.model.lane_arrays import LANES, LaneLayout, LaneWork, facility_values
+from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
 from riskstd.model.lane_solver import MAX_LOG_TAU_RISE, LaneSolver
-from riskstd.model.objective import make_objective
 from riskstd.model.refit import Refit, Refitter
 from riskstd.model.result import HierarchicalFit
 
@@ -54,20 +53,18 @@ class LaneRefitter(Refitter):
             working = self.path.facility_curvature(at, pseudo=True).packed
         ones = np.ones(cells.n_facilities)
         self.added_curvature: FloatArray | None = None
-        beyond_laplace = np.zeros_like(self._scores)
         if self.method == lanes.QUADRATURE:
             exact = objective.observed_curvature(self.start_theta, at, ones)
             self.added_curvature = exact - objective.curvature(at, ones).hessian
-            laplace = make_objective(cells, "laplace", 1, "ml", 1).evaluate(self.start_theta, at.u, ones)
-            beyond_laplace = self._scores - self.path.facility_scores(laplace)
         self.mean_rows = self._sum_wx / at.sum_w[:, None]
         parts = _spread_and_mean_squares(working, self.mean_rows, at.sum_w, at.variance / at.tau**2)
         # seven digits are plenty for the metric of the steps and the share of the REML term, in half the memory
-        self.spread, self.mean_squares = (facility_values(part, np.float32) for part in parts)
-        self.curvatures, self.n_packed = facility_values(self._packed, np.float32), self._packed.shape[1]
+        self.spread, self.mean_squares = (FacilityValues.of(part, np.float32) for part in parts)
+        self.curvatures = FacilityValues.of(self._packed, np.float32)
         counts = (self._high_cases, self._high_events, np.column_stack([cells.cases, cells.events]))
-        self._start_parts = (self._scores, beyond_laplace, cells.event_rows, *counts)
-        self.start_values = facility_values(np.concatenate(self._start_parts, axis=1), np.float64)
+        self._start_parts = (self._scores, cells.event_rows, *counts)
+        self.start_values = FacilityValues.of(np.concatenate(self._start_parts, axis=1), np.float64)
+        self.most_vectors = max(values.n_vectors for values in (self.spread, self.curvatures, self.start_values))
         self.nodes, self.log_weights, self.centre_log_weight = node_pairs(objective.rule)
         longest_move = np.sqrt(2.0) * at.tau * np.exp(MAX_LOG_TAU_RISE) * max(1.0, self.nodes.max(initial=0.0))
         self.product_cases = float(np.clip(LARGEST_LOG_PRODUCT // longest_move, 1, MAX_PRODUCT_CASES))
@@ -78,13 +75,11 @@ class LaneRefitter(Refitter):
 
     def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
         """Refit to each of some multiplicities; see `Refitter.refit`."""
-        out: list[Refit | None] = []
-        for start in range(0, len(multiplicities), LANES):
-            some = multiplicities[start : start + LANES]
-            refits = LaneSolver(self, self.work, some).solve()
-            for multiplicity, refit in zip(some, refits, strict=True):
-                out.append(refit or self.refit_in_full(multiplicity, self._separated(multiplicity)))
-        return out
+        refits = LaneSolver(self, self.work, multiplicities).solve()
+        return [
+            refit or self.refit_in_full(multiplicity, self._separated(multiplicity))
+            for multiplicity, refit in zip(multiplicities, refits, strict=True)
+        ]
 
     def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> list[FloatArray]:
         """Predicted / expected of every facility; see `Refitter.ratios`."""
@@ -109,9 +104,9 @@ class LaneRefitter(Refitter):
         return self._local.work
 
     def split_start(self, sums: FloatArray) -> list[FloatArray]:
-        """Sums of `start_values` (n, 8) as the parts they were joined from, lanes first."""
-        edges = np.cumsum([part.shape[1] for part in self._start_parts])
-        return [np.ascontiguousarray(part.T) for part in np.split(sums, edges)[:-1]]
+        """Sums of `start_values` (8, n_values) as the parts they were joined from."""
+        edges = np.cumsum([part.shape[1] for part in self._start_parts[:-1]])
+        return [part.copy() for part in np.split(sums, edges, axis=1)]
 
     def held_coefficients(
         self, high_cases: FloatArray, high_events: FloatArray, totals: FloatArray

@@ -29,8 +29,10 @@ from riskstd.model.refit import Refit
 
 FloatArray = NDArray[np.floating[Any]]
 VARIANCES = ("prediction", "posterior")
-CHUNK = 128
-"""Replicates drawn together."""
+CHUNK = 256
+"""Replicates drawn between two reports of progress."""
+MAX_TASK_VALUES = 2**20
+"""Effects, one a facility and replicate, that a thread holds at a time."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,13 +109,12 @@ class Resampler:
         -------
         Replicates
         """
-        starts = range(0, len(numbers), LANES)
-        if self._threads == 1 or len(starts) == 1:
-            parts = [self._draw_some(numbers[start : start + LANES]) for start in starts]
-        else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                parts = list(pool.map(lambda start: self._draw_some(numbers[start : start + LANES]), starts))
-        return join_replicates(parts)
+        size = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
+        tasks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        if self._threads == 1 or len(tasks) == 1:
+            return join_replicates([self._draw_some(task) for task in tasks])
+        with ThreadPoolExecutor(self._threads) as pool:
+            return join_replicates(list(pool.map(self._draw_some, tasks)))
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
@@ -174,6 +175,18 @@ def draw_replicates(
         if progress is not None:
             progress(min(start + CHUNK, len(numbers)), len(numbers))
     return join_replicates(parts)
+
+
+def task_size(n: int, threads: int, n_facilities: int) -> int:
+    """Replicates one thread draws together: an even share, bounded by the memory they take.
+
+    Examples
+    --------
+    >>> task_size(256, 2, 4000), task_size(20, 4, 4000), task_size(256, 2, 10**6)
+    (128, 8, 8)
+    """
+    share = -(-n // threads)
+    return max(LANES, min(share, MAX_TASK_VALUES // n_facilities))
 
 
 def join_replicates(parts: Sequence[Replicates]) -> Replicates:

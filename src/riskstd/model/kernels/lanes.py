@@ -32,6 +32,8 @@ LIMIT = 150.0
 PSEUDO, LAPLACE, QUADRATURE = 0, 1, 2
 GROUP = 32
 """Facilities whose modes are found together."""
+BLOCK_FACILITIES = 64
+"""Facilities whose values stay in the cache until all of them are added."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -87,30 +89,43 @@ def share_to_blocks(table, index, block_table):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def weighted_sums(weight, values, out):
-    """Sum over facilities of weight (n, 8) times values (k, n), k a multiple of 8, to `out` of shape (k, 8)."""
-    n_values, n = values.shape
-    for k in range(0, n_values, 8):
-        a, b, c, d = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-        e, f, g, h = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-        for j in range(n):
-            w = load(weight, j)
-            a = a + np.float64(values[k, j]) * w
-            b = b + np.float64(values[k + 1, j]) * w
-            c = c + np.float64(values[k + 2, j]) * w
-            d = d + np.float64(values[k + 3, j]) * w
-            e = e + np.float64(values[k + 4, j]) * w
-            f = f + np.float64(values[k + 5, j]) * w
-            g = g + np.float64(values[k + 6, j]) * w
-            h = h + np.float64(values[k + 7, j]) * w
-        store(out, k, a)
-        store(out, k + 1, b)
-        store(out, k + 2, c)
-        store(out, k + 3, d)
-        store(out, k + 4, e)
-        store(out, k + 5, f)
-        store(out, k + 6, g)
-        store(out, k + 7, h)
+def weighted_sums(weight, values, n_vectors, out):
+    """Sum over facilities of weight (n, 8) times their values, to `out` (8 n_vectors, 8), a resample after the other.
+
+    `values` (n n_vectors, 8) holds `n_vectors` vectors of each facility.
+    """
+    n = len(weight)
+    for row in range(len(out)):
+        store(out, row, splat(0.0))
+    for first in range(0, n, BLOCK_FACILITIES):
+        last = min(first + BLOCK_FACILITIES, n)
+        for k in range(n_vectors):
+            a, b, c, d = (
+                load(out, k),
+                load(out, n_vectors + k),
+                load(out, 2 * n_vectors + k),
+                load(out, 3 * n_vectors + k),
+            )
+            e, f = load(out, 4 * n_vectors + k), load(out, 5 * n_vectors + k)
+            g, h = load(out, 6 * n_vectors + k), load(out, 7 * n_vectors + k)
+            for j in range(first, last):
+                value = load(values, j * n_vectors + k)
+                a = a + weight[j, 0] * value
+                b = b + weight[j, 1] * value
+                c = c + weight[j, 2] * value
+                d = d + weight[j, 3] * value
+                e = e + weight[j, 4] * value
+                f = f + weight[j, 5] * value
+                g = g + weight[j, 6] * value
+                h = h + weight[j, 7] * value
+            store(out, k, a)
+            store(out, n_vectors + k, b)
+            store(out, 2 * n_vectors + k, c)
+            store(out, 3 * n_vectors + k, d)
+            store(out, 4 * n_vectors + k, e)
+            store(out, 5 * n_vectors + k, f)
+            store(out, 6 * n_vectors + k, g)
+            store(out, 7 * n_vectors + k, h)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -19,6 +19,7 @@ from numba.extending import intrinsic, models, overload, register_model
 LANES = 8
 _DOUBLE, _LONG, _INT, _BYTE = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _VECTOR, _LONGS = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_LONG, LANES)
+_NARROW = ir.VectorType(ir.FloatType(), LANES)
 _FUSED = ("contract",)
 compiled_as: Any = intrinsic
 """Numba's decorator for generated code; the first parameter, the typing context, is numba's own."""
@@ -46,20 +47,23 @@ class Vec8Model(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _VECTOR)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
+def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, vector_type: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(row, ir.Constant(row.type, LANES))
-    return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [first]), vector_type.as_pointer())
 
 
 @compiled_as
 def load(typing_context, array, row):
-    """Row of an array of shape (n, 8)."""
+    """Row of an array of shape (n, 8), of float64 or float32."""
 
     def generate(context, builder, signature, arguments):
-        value = builder.load(_address(context, builder, signature.args[0], *arguments), typ=_VECTOR)
-        value.align = 8
-        return value
+        array_type = signature.args[0]
+        narrow = array_type.dtype == types.float32
+        vector_type = _NARROW if narrow else _VECTOR
+        value = builder.load(_address(context, builder, array_type, *arguments, vector_type), typ=vector_type)
+        value.align = 4 if narrow else 8
+        return builder.fpext(value, _VECTOR) if narrow else value
 
     return vec8(array, types.intp), generate
 
@@ -69,7 +73,7 @@ def store(typing_context, array, row, vector):
     """Write a vector to a row of an array of shape (n, 8)."""
 
     def generate(context, builder, signature, arguments):
-        to = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        to = _address(context, builder, signature.args[0], arguments[0], arguments[1], _VECTOR)
         builder.store(arguments[2], to).align = 8
         return context.get_dummy_value()
 
