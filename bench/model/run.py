@@ -1,7 +1,7 @@
 """Benchmark of the hierarchical model: one run, one JSON file, one table.
 
     python bench/model/run.py                 # all sizes, about half an hour; results.json and results.md here
-    python bench/model/run.py --quick         # smoke test with small data, under a minute; files in build/
+    python bench/model/run.py --quick         # smoke test with small data, about two minutes; files in build/
     python bench/model/run.py --full          # also lme4 and glmmTMB on the national data, up to hours
 
 Every figure comes from a process of its own, on one core unless it says two.
@@ -278,7 +278,7 @@ def read_versions() -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     how_much = parser.add_mutually_exclusive_group()
-    how_much.add_argument("--quick", action="store_true", help="small data, few replicates, under a minute")
+    how_much.add_argument("--quick", action="store_true", help="small data, few replicates, about two minutes")
     how_much.add_argument("--full", action="store_true", help="R's packages on every size, three hours each at most")
     parser.add_argument("--no-peers", action="store_true", help="riskstd alone; then there are no ratios to peers")
     parser.add_argument("--bootstrap-limit", type=float, default=300.0, help="seconds; longer ones are cut and scaled")
