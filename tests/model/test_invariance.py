@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from riskstd.model import fit_hierarchical
+from riskstd.model import engine, fit_hierarchical
+from riskstd.model.assess import facility_influence
+from riskstd.model.cells import order_by_content
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.fit import estimate_from_pooled
 from riskstd.model.inputs import code_facilities
@@ -41,6 +43,106 @@ def test_row_order_leaves_every_bit_with_fractional_weights(simulated):
     one = fit_hierarchical(y, X, facility, weights=weights, offset=offset)
     two = fit_hierarchical(y[order], X[order], facility[order], weights=weights[order], offset=offset[order])
     assert_same_bits(one, two)
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def either_engine(request, monkeypatch):
+    if request.param == "numpy":
+        monkeypatch.setenv(engine.NO_NUMBA, "1")
+
+
+def relabelled(n_facilities, kind, seed=8):
+    """Another label for every facility, in another order when sorted."""
+    other = np.random.default_rng(seed).permutation(n_facilities)
+    return other * 7 - 50 if kind == "whole numbers" else np.array([f"site {k}" for k in other])
+
+
+@pytest.mark.usefixtures("either_engine")
+@pytest.mark.parametrize("kind", ["whole numbers", "text"])
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_of_facilities_leave_every_bit(simulated, method, kind):
+    labels = relabelled(simulated.facility.max() + 1, kind)
+    one = fit_hierarchical(simulated.y, simulated.X, simulated.facility, method=method)
+    two = fit_hierarchical(simulated.y, simulated.X, labels[simulated.facility], method=method)
+    assert not np.array_equal(np.argsort(labels), np.arange(len(labels)))
+    assert_same_bits_by_label(one, two, labels)
+
+
+@pytest.mark.usefixtures("either_engine")
+def test_labels_of_facilities_leave_every_bit_with_fractional_weights(simulated):
+    rng = np.random.default_rng(4)
+    weights, offset = rng.uniform(0.5, 2, len(simulated.y)), rng.normal(0, 0.2, len(simulated.y)).round(1)
+    labels = relabelled(simulated.facility.max() + 1, "text")
+    one, two = (
+        fit_hierarchical(simulated.y, simulated.X, facility, weights=weights, offset=offset)
+        for facility in (simulated.facility, labels[simulated.facility])
+    )
+    assert_same_bits_by_label(one, two, labels)
+
+
+@pytest.mark.parametrize("name", ["cbpp", "surgical", "toenail"])
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_of_facilities_leave_every_bit_of_published_fits(published, name, method):
+    """Among them patients of exactly equal content, which share one effect."""
+    rows = published[name]
+    known, facility = np.unique(rows.facility, return_inverse=True)
+    labels = relabelled(len(known), "text")
+    one = fit_hierarchical(rows.y, rows.X, facility, trials=rows.trials, method=method)
+    two = fit_hierarchical(rows.y, rows.X, labels[facility], trials=rows.trials, method=method)
+    assert_same_bits_by_label(one, two, labels)
+
+
+def test_labels_of_equal_facilities_leave_every_bit_at_the_boundary():
+    x, y = np.tile([0.0, 0, 0, 0, 1, 1, 1, 1, 2, 2], 20), np.tile([0, 0, 0, 1, 0, 0, 1, 1, 0, 1], 20)
+    facility, labels = np.repeat(np.arange(20), 10), relabelled(20, "whole numbers")
+    one, two = fit_hierarchical(y, x, facility), fit_hierarchical(y, x, labels[facility])
+    assert one.singular
+    assert_same_bits_by_label(one, two, labels)
+
+
+def assert_same_bits_by_label(one, two, labels):
+    """`labels[j]` is the label in `two` of facility j of `one`."""
+    place = np.searchsorted(two.facilities, labels)
+    assert_array_equal(two.facilities[place], labels)
+    for name in ("mu", "beta", "tau", "mu_se", "beta_se", "tau_se", "covariance", "log_likelihood", "path"):
+        assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
+    for name in ("effects", "effects_variance", "prediction_variance", "effects_mean"):
+        assert_array_equal(getattr(one, name), getattr(two, name)[place], err_msg=name)
+    first, second = facility_influence(one), facility_influence(two)
+    for name in ("dfbeta", "dfbetas", "cook_distance"):
+        assert_array_equal(getattr(first, name), getattr(second, name)[place], err_msg=name)
+
+
+def test_order_by_content_moves_whole_facilities(simulated):
+    n_facilities = simulated.facility.max() + 1
+    counts = (np.ones(len(simulated.y)), simulated.y.astype(float), None, n_facilities)
+    cells = collapse_rows(simulated.X, simulated.facility, *counts)
+    ordered, order = order_by_content(cells)
+    assert_array_equal(np.sort(order.label_position), np.arange(n_facilities))
+    assert not np.array_equal(order.label_position, np.arange(n_facilities))
+    for by_content, by_label in enumerate(order.label_position):
+        here = slice(*ordered.pointer[by_content : by_content + 2])
+        there = slice(*cells.pointer[by_label : by_label + 2])
+        for name in ("pattern", "n", "y"):
+            assert_array_equal(getattr(ordered, name)[here], getattr(cells, name)[there])
+    assert_array_equal(order.by_label(ordered.events), cells.events)
+    assert_array_equal(order.by_content(cells.event_rows), ordered.event_rows)
+    again, same = order_by_content(ordered)
+    assert_array_equal(same.label_position, np.arange(n_facilities))
+    assert_array_equal(again.pattern, ordered.pattern)
+
+
+@pytest.mark.parametrize("changed", ["pattern", "n", "y"])
+def test_one_other_cell_is_other_content(changed):
+    """Facilities that differ in one cell are never in the order of their labels by chance alone."""
+    X = np.array([[0.0], [1.0], [0.0], [1.0]])
+    n, y = np.array([3.0, 3.0, 3.0, 3.0]), np.array([1.0, 1.0, 1.0, 1.0])
+    {"pattern": X[:, 0], "n": n, "y": y}[changed][3] = 2.0
+    orders = [
+        order_by_content(collapse_rows(X, np.array(facility), n, y, None, 2))[1].label_position.tolist()
+        for facility in ([0, 0, 1, 1], [1, 1, 0, 0])
+    ]
+    assert sorted(orders) == [[0, 1], [1, 0]]
 
 
 def assert_same_bits(one, two):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.errors import FitError
-from riskstd.model import fit_hierarchical
+from riskstd.model import engine, fit_hierarchical
 from riskstd.model.lane_solver import LaneSolver
 from riskstd.model.lanes import LaneRefitter
 from riskstd.model.refit import Refitter
-from riskstd.rates import standardize
+from riskstd.rates import FacilityRates, standardize
 from riskstd.rates.bootstrap import draw_replicates
 
 METHODS = {"agq": {}, "laplace": {"method": "laplace"}, "pql": {"method": "pql"}}
@@ -25,16 +27,17 @@ def test_replicates_equal_a_plain_bootstrap(rows, method, variance):
     fast = draw_replicates(fit, range(12), seed=5, variance=variance)
     assert not fast.dropped.any()
     for number in range(12):
-        ratio, crude = plain_replicate(rows, METHODS[method], number, 5, variance)
+        ratio, crude = plain_replicate(rows, fit, METHODS[method], number, 5, variance)
         assert_allclose(fast.ratio[number], ratio, rtol=1e-3)
         assert_allclose(fast.crude_rate[number], crude, rtol=1e-12)
 
 
-def plain_replicate(rows, options, number, seed, variance):
+def plain_replicate(rows, full, options, number, seed, variance):
     n_facilities = rows.facility.max() + 1
     stream = np.random.default_rng(np.random.SeedSequence(seed).spawn(number + 1)[number])
-    drawn = stream.integers(0, n_facilities, n_facilities)
-    normal = stream.standard_normal(n_facilities)
+    # drawn and disturbed by their positions by content
+    drawn = full.data.order.label_position[stream.integers(0, n_facilities, n_facilities)]
+    normal = full.data.order.by_label(stream.standard_normal(n_facilities))
     positions = [np.flatnonzero(rows.facility == j) for j in drawn]
     copies = np.concatenate([np.full(len(p), copy) for copy, p in enumerate(positions)])
     picked = np.concatenate(positions)
@@ -50,7 +53,7 @@ def plain_replicate(rows, options, number, seed, variance):
 
 
 def test_limits_equal_percentiles_of_a_plain_bootstrap(fit, rows):
-    replicates = [plain_replicate(rows, {}, number, 8, "prediction") for number in range(40)]
+    replicates = [plain_replicate(rows, fit, {}, number, 8, "prediction") for number in range(40)]
     values = np.array([ratio * crude * 100 for ratio, crude in replicates])
     rates = standardize(fit, n_bootstrap=40, seed=8, level=0.8)
     for j in range(25):
@@ -75,6 +78,40 @@ def test_same_seed_same_bits_whatever_the_row_order(rows):
     ]
     for name in ("rate", "lower", "upper"):
         assert_array_equal(getattr(results[0], name), getattr(results[1], name))
+
+
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_bits_whatever_the_labels(rows, method, numba, monkeypatch):
+    """Every figure of every facility, from fit to limits, under other labels of another order."""
+    if not numba:
+        monkeypatch.setenv(engine.NO_NUMBA, "1")
+    n_facilities = rows.facility.max() + 1
+    other = np.random.default_rng(2).permutation(n_facilities)
+    one = fit_hierarchical(rows.y, rows.X, rows.facility, **METHODS[method])
+    expected = standardize(one, n_bootstrap=40, seed=9, threads=1)
+    drawn = draw_replicates(one, range(40), seed=9)
+    assert np.count_nonzero(~np.isnan(drawn.ratio)) > 300
+    for labels in (other * 3 - 20, np.array([f"site {k}" for k in other])):
+        two = fit_hierarchical(rows.y, rows.X, labels[rows.facility], **METHODS[method])
+        place = np.searchsorted(two.facilities, labels)
+        again = draw_replicates(two, range(40), seed=9)
+        assert_array_equal(again.ratio[:, place], drawn.ratio)
+        assert_array_equal(again.crude_rate, drawn.crude_rate)
+        for threads in (1, 2):
+            assert_same_rates(expected, standardize(two, n_bootstrap=40, seed=9, threads=threads), place)
+        for interval in ("plug-in", "closed-form"):
+            found = (standardize(fit, interval=interval) for fit in (one, two))
+            assert_same_rates(*found, place)
+
+
+def assert_same_rates(one, two, place):
+    """Facility j of `one` is facility `place[j]` of `two`."""
+    for field in fields(FacilityRates):
+        first, second = getattr(one, field.name), getattr(two, field.name)
+        if field.name == "facility_id":
+            continue
+        assert_array_equal(first, second[place] if isinstance(second, np.ndarray) else second, err_msg=field.name)
 
 
 def test_seeds_differ(fit):
@@ -122,16 +159,16 @@ def test_rare_factor_is_held_and_counted(rows):
     assert any(f"{rates.n_flagged} of 100 bootstrap replicates hold" in text for text in rates.warnings)
 
     refitter = Refitter(fit)
-    multiplicity = np.ones(25)
+    multiplicity, order = np.ones(25), fit.data.order
     multiplicity[:2] = 0
-    refit = refitter.refit(multiplicity)
+    refit = refitter.refit(order.by_content(multiplicity))
     assert refit.flagged
     assert refit.beta[4] == fit._data.beta[4]
     kept = rows.facility > 1
     known = X[:, 3] * fit.beta[3]
     direct = fit_hierarchical(rows.y[kept], rows.X[kept], rows.facility[kept], offset=known[kept])
-    assert_allclose(refit.effects[2:], direct.effects, atol=1e-4)
-    assert_allclose(refit.prediction_variance[2:], direct.prediction_variance, rtol=1e-3)
+    assert_allclose(order.by_label(refit.effects)[2:], direct.effects, atol=1e-4)
+    assert_allclose(order.by_label(refit.prediction_variance)[2:], direct.prediction_variance, rtol=1e-3)
 
 
 def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):

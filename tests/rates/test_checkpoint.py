@@ -66,11 +66,17 @@ def test_interrupted_run_is_continued_with_the_same_bits(small, uninterrupted, n
     assert_same_bits(rates, uninterrupted)
 
 
+def counts_by_label(fit):
+    cells, by_label = fit.data.cells, fit.data.order.by_label
+    return {"events": by_label(cells.events), "cases": by_label(cells.cases)}
+
+
 @pytest.mark.parametrize("calls_before_death", [1, 2, 3])
 def test_killed_process_leaves_a_usable_checkpoint(small, uninterrupted, numbers_drawn, tmp_path, calls_before_death):
     """The process dies while it writes the identity (1), the first chunk (2) and the second (3)."""
     folder, model = tmp_path / "kept", tmp_path / "model.npz"
-    np.savez(model, events=small.data.cells.events, cases=small.data.cells.cases)
+    # by label, as the fixture
+    np.savez(model, **counts_by_label(small))
     script = f"""
 import os, signal
 import numpy as np
@@ -131,8 +137,7 @@ def test_other_options_are_refused(small, tmp_path, options, named):
 
 def test_other_data_method_and_version_are_refused_without_showing_data(small, tmp_path, monkeypatch):
     standardize(small, n_bootstrap=20, seed=6, checkpoint=tmp_path)
-    cells = small.data.cells
-    events, trials = cells.events.astype(int), cells.cases.astype(int)
+    events, trials = (counts.astype(int) for counts in counts_by_label(small).values())
     events[0] += 1
     labels = list(small.facilities)
     other = fit_hierarchical(events, np.zeros((12, 0)), labels, trials=trials)

@@ -81,6 +81,19 @@ def test_one_facility_alone_has_the_row_it_has_among_others(rows, model):
         pd.testing.assert_series_equal(alone.iloc[0], among.iloc[j], check_names=False, rtol=1e-9)
 
 
+def test_labels_of_facilities_leave_every_bit(rows, model):
+    other = np.random.default_rng(2).permutation(25)
+    labels = np.array([f"site {k}" for k in other])
+    one, two = (
+        score_facilities(rows.y, rows.X, facility, national_rate="observed", **model)
+        for facility in (rows.facility, labels[rows.facility])
+    )
+    place = np.searchsorted(two.facility_id, labels)
+    assert one.national_rate == two.national_rate
+    for name in ("effect", "effect_se", "predicted", "expected", "ratio", "rate", "lower", "upper", "reliability"):
+        assert_array_equal(getattr(one, name), getattr(two, name)[place], err_msg=name)
+
+
 def test_mode_by_hand(rows, model):
     own = rows.facility == 3
     rates = score_facilities(rows.y[own], rows.X[own], rows.facility[own], **model, scale="ratio")

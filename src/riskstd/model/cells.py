@@ -1,7 +1,8 @@
 """Cells: the distinct rows of risk factors of each facility, with their cases and events.
 
 Patterns are the distinct rows of the whole file. The order of cells and patterns depends
-on the data alone, never on the order of the rows, so sums have the same bits.
+on the data alone, never on the order of the rows, so sums have the same bits. `order_by_content`
+does the same for facilities: their labels say nothing about where they stand in a sum.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from riskstd.model.design import Design, FloatArray, IntArray
 
 THREAD_FREE_FLOPS = 200_000
 """Multiplications in one matrix product that BLAS libraries still run on one thread."""
+HASH_FACTORS = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+"""Odd factors of the SplitMix64 generator (Steele, Lea, Flood, OOPSLA 2014)."""
+HASH_SHIFT = np.uint64(32)
 
-__all__ = ["Cells", "FloatArray", "IntArray", "weighted_gram"]
+__all__ = ["Cells", "FacilityOrder", "FloatArray", "IntArray", "order_by_content", "weighted_gram"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cells:
-    """Cells sorted by facility, with a pointer as in a compressed sparse row matrix.
+    """Cells facility by facility, with a pointer as in a compressed sparse row matrix.
 
     Parameters
     ----------
@@ -184,6 +188,81 @@ class Cells:
         for j, (start, stop) in enumerate(zip(self.pointer[:-1], self.pointer[1:], strict=True)):
             out[j] = weighted_gram(self.X[self.pattern[start:stop]], per_cell[start:stop])
         return out
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FacilityOrder:
+    """Facilities by content and by label: how values per facility go from one order to the other.
+
+    Parameters
+    ----------
+    label_position : ndarray of int, shape (n_facilities,)
+        Position among the sorted labels of each facility by content.
+
+    Examples
+    --------
+    >>> order = FacilityOrder(np.array([2, 0, 1]))
+    >>> order.by_label(np.array([30.0, 10.0, 20.0])).tolist()
+    [10.0, 20.0, 30.0]
+    >>> order.by_content(np.array([10.0, 20.0, 30.0])).tolist()
+    [30.0, 10.0, 20.0]
+    """
+
+    label_position: IntArray
+
+    @cached_property
+    def content_position(self) -> IntArray:
+        """Position by content of each facility by label, shape (n_facilities,)."""
+        out = np.empty_like(self.label_position)
+        out[self.label_position] = np.arange(len(out))
+        return out
+
+    def by_label(self, by_content: FloatArray) -> FloatArray:
+        """Values per facility, the first axis, from the order of contents to that of labels."""
+        return np.take(by_content, self.content_position, axis=0)
+
+    def by_content(self, by_label: FloatArray) -> FloatArray:
+        """Values per facility, the first axis, from the order of labels to that of contents."""
+        return np.take(by_label, self.label_position, axis=0)
+
+
+def order_by_content(cells: Cells) -> tuple[Cells, FacilityOrder]:
+    """Order facilities by a hash of their cells, so that no label decides the order of a sum.
+
+    Parameters
+    ----------
+    cells : Cells
+        Facilities in the order of their labels.
+
+    Returns
+    -------
+    cells : Cells
+        The cells of each facility in the same order as before.
+    order : FacilityOrder
+        Facilities of equal content, which only their labels tell apart, are in the order of the labels.
+    """
+    content = np.add.reduceat(_hash_cells(cells), cells.pointer[:-1])
+    # stable: any other sort may order equal facilities differently on another processor
+    order = FacilityOrder(np.argsort(content, kind="stable"))
+    first, n_cells = cells.pointer[:-1][order.label_position], np.diff(cells.pointer)[order.label_position]
+    pointer = np.append(0, np.cumsum(n_cells))
+    source = np.arange(len(cells.n)) + np.repeat(first - pointer[:-1], n_cells)
+    moved = {name: np.take(getattr(cells, name), source) for name in ("pattern", "n", "y")}
+    return replace(cells, pointer=pointer, **moved), order
+
+
+def _hash_cells(cells: Cells) -> NDArray[np.uint64]:
+    """64 mixed bits of (n, y, pattern) per cell; sums of them wrap around, in any order to the same bits."""
+    out = cells.n.view(np.uint64) * HASH_FACTORS[0]
+    # the bits of small whole numbers as floats are all at the top, where a product has no room left to spread
+    out ^= out >> HASH_SHIFT
+    pattern = cells.pattern.astype(np.uint64)
+    for bits, factor in ((cells.y.view(np.uint64), HASH_FACTORS[1]), (pattern, HASH_FACTORS[0])):
+        out += bits
+        out *= factor
+        out ^= out >> HASH_SHIFT
+    out *= HASH_FACTORS[1]
+    return out
 
 
 def weighted_gram(rows: FloatArray, weights: FloatArray) -> FloatArray:

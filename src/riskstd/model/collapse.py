@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from riskstd.model.row_keys import DistinctRows, RowKeys, find_distinct
 def collapse_rows(
     X: NDArray[Any],
     facility: IntArray,
-    n: FloatArray,
-    y: FloatArray,
+    n: NDArray[Any],
+    y: NDArray[Any],
     offset: FloatArray | None,
     n_facilities: int,
     keys: RowKeys | None = None,
@@ -27,6 +28,7 @@ def collapse_rows(
     Parameters
     ----------
     X : ndarray, shape (n_rows, n_factors)
+        Of any type of number.
     facility : ndarray of int, shape (n_rows,)
         Facility position, 0 .. n_facilities - 1, each at least once.
     n, y : ndarray, shape (n_rows,)
@@ -59,24 +61,59 @@ def collapse_rows(
 
 
 def _sum_cells(
-    facility: IntArray, distinct: DistinctRows, n: FloatArray, y: FloatArray, n_facilities: int
+    facility: IntArray, distinct: DistinctRows, n: NDArray[Any], y: NDArray[Any], n_facilities: int
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Facility pointer, pattern, cases and events of the cells; see `Cells` for their order."""
     compiled = kernels("rows")
     n_patterns = len(distinct.first)
-    is_whole = bool(np.all(n == np.floor(n)) and np.all(y == np.floor(y)))
+    is_whole = _all_whole(n) and _all_whole(y)
     if compiled is not None and is_whole:
-        room = np.empty(len(n), dtype=np.int32 if len(n) < 2**30 else np.int64)
-        return compiled.sum_cells(facility, distinct.number, distinct.rank_of, n, y, n_facilities, room)
+        return _sum_whole_cells(compiled, facility, distinct, n, y, n_facilities)
     key = facility.astype(np.int64) * n_patterns + distinct.rank
     # the tail of the sort key fixes the order of sums of fractional weights
     order = np.argsort(key) if is_whole else np.lexsort((y, n, key))
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     cell_facility, pattern = np.divmod(key[order][starts], n_patterns)
     pointer = np.searchsorted(cell_facility, np.arange(n_facilities + 1))
-    cell_n, cell_y = np.add.reduceat(n[order], starts), np.add.reduceat(y[order], starts)
+    cell_n, cell_y = (np.add.reduceat(np.asarray(v[order], dtype=np.float64), starts) for v in (n, y))
     order = _single_cases_first(cell_n, pointer)
     return pointer, pattern[order], cell_n[order], cell_y[order]
+
+
+def _sum_whole_cells(
+    compiled: ModuleType,
+    facility: IntArray,
+    distinct: DistinctRows,
+    n: NDArray[Any],
+    y: NDArray[Any],
+    n_facilities: int,
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """The cells by compiled passes, for whole numbers, whose sums are exact in any order."""
+    n_rows, n_patterns = len(n), len(distinct.first)
+    facility, number = np.asarray(facility, dtype=np.int32), np.asarray(distinct.number, dtype=np.int32)
+    rank_of = np.asarray(distinct.rank_of, dtype=np.int32)
+    place, start = np.zeros(n_patterns + 1, dtype=np.int64), np.zeros(n_facilities + 1, dtype=np.int64)
+    # one case with or without the event needs one bit; anything else is looked up
+    is_single = bool(np.all(n == 1) and np.all((y == 0) | (y == 1)))
+    nothing = np.empty(0)
+    is_event = np.asarray(y, dtype=np.uint8) if is_single else np.empty(0, dtype=np.uint8)
+    cases, events = (nothing, nothing) if is_single else (np.ascontiguousarray(v, dtype=np.float64) for v in (n, y))
+    by_pattern, by_facility = (np.empty(n_rows, dtype=np.int32 if n_rows < 2**30 else np.int64) for _ in range(2))
+    latest = np.full(n_facilities, -1, dtype=np.int32)
+    n_cells = compiled.sort_rows(facility, number, rank_of, is_event, place, start, latest, by_pattern, by_facility)
+    del by_pattern
+    pointer, pattern = np.empty(n_facilities + 1, dtype=np.int64), np.empty(n_cells, dtype=np.int32)
+    cell_n, cell_y = np.empty(n_cells), np.empty(n_cells)
+    compiled.sum_cells(by_facility, start, number, rank_of, is_single, cases, events, pointer, pattern, cell_n, cell_y)
+    return pointer, pattern, cell_n, cell_y
+
+
+def _all_whole(values: NDArray[Any]) -> bool:
+    """Whether all numbers are whole; a number given for all rows at once is looked at once."""
+    if values.dtype.kind in "biu" or len(values) == 0:
+        return True
+    once = values[:1] if values.strides == (0,) else values
+    return bool(np.all(once == np.floor(once)))
 
 
 def _single_cases_first(n: FloatArray, pointer: IntArray) -> IntArray:

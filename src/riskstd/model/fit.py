@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from riskstd.errors import FitError, OptionError
 from riskstd.model.algebra import invert_positive, symmetric
-from riskstd.model.cells import FloatArray
+from riskstd.model.cells import Cells, FacilityOrder, FloatArray, order_by_content
 from riskstd.model.checks import (
     check_columns,
     check_enough_data,
@@ -104,6 +104,7 @@ def fit_hierarchical(
 
     Notes
     -----
+    Rows in another order and other labels for the same facilities change no bit of the result.
     Columns are standardised inside and estimates transformed back. Standard errors come from
     the inverse Hessian of the objective; for PQL from the working model, as SAS prints them.
     ASCQR manual v14.0, risk adjustment (p. 1-18, 1-27, 1-30, 1-35).
@@ -123,7 +124,7 @@ def fit_hierarchical(
     rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least two facilities with cases")
-    cells = collapse_rows(rows.X, rows.facility, rows.n, rows.y, rows.offset, len(rows.labels), rows.keys)
+    cells, order = collapse_by_content(rows)
     check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
     check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
     check_repeated_cases(cells)
@@ -142,7 +143,27 @@ def fit_hierarchical(
             expected="facilities with cases of both outcomes",
             hint="use fewer, larger facilities",
         )
-    return _report(rows, objective, estimate, method, n_nodes, pql_form)
+    return _report(rows, objective, order, estimate, method, n_nodes, pql_form)
+
+
+def collapse_by_content(rows: ModelInput) -> tuple[Cells, FacilityOrder]:
+    """Collapse rows into cells of facilities in the order of their content.
+
+    Parameters
+    ----------
+    rows : ModelInput
+
+    Returns
+    -------
+    cells : Cells
+    order : FacilityOrder
+    """
+    shape = (rows.n, rows.y, rows.offset, len(rows.labels), rows.keys)
+    cells, order = order_by_content(collapse_rows(rows.X, rows.facility, *shape))
+    if np.any(cells.n % 1):
+        # means of columns are sums over facilities, whose fractions must be added by content too
+        cells = collapse_rows(rows.X, order.content_position[rows.facility], *shape)
+    return cells, order
 
 
 def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: FloatArray) -> Estimate:
@@ -203,6 +224,7 @@ def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None
 def _report(
     rows: ModelInput,
     objective: Objective,
+    order: FacilityOrder,
     estimate: Estimate,
     method: str,
     n_nodes: int,
@@ -228,10 +250,10 @@ def _report(
         covariance=_frozen(covariance),
         log_likelihood=estimate.log_likelihood + binomial_constant(rows),
         facilities=_frozen(rows.labels),
-        effects=_frozen(at.u),
-        effects_variance=_frozen(at.variance),
-        prediction_variance=_frozen(at.variance + added),
-        effects_mean=_frozen(at.mean),
+        effects=_frozen(order.by_label(at.u)),
+        effects_variance=_frozen(order.by_label(at.variance)),
+        prediction_variance=_frozen(order.by_label(at.variance + added)),
+        effects_mean=_frozen(order.by_label(at.mean)),
         converged=estimate.converged,
         singular=singular,
         newton_decrement=estimate.path[-1].decrement,
@@ -243,7 +265,7 @@ def _report(
         n_events=float(cells.events.sum()),
         n_facilities=cells.n_facilities,
         warnings=_warnings(estimate, float(se[-1])),
-        _data=FitData(cells, at.beta, pql_form),
+        _data=FitData(cells, order, at.beta, pql_form),
     )
 
 

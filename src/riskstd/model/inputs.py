@@ -21,6 +21,8 @@ from riskstd.model.row_keys import RowKeys, guess_keys
 SHOWN_POSITIONS = 5
 MIN_LABEL_SPAN = 1_000_000
 """Range of whole-number labels up to which counting is always cheaper than sorting."""
+BLOCK_LABELS = 65_536
+"""Labels that are turned into positions at a time."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,9 +32,9 @@ class ModelInput:
     Parameters
     ----------
     y, n : ndarray, shape (n_rows,)
-        Events and cases, times the weight of the row.
+        Events and cases, times the weight of the row; of a narrow type where that is exact.
     X : ndarray, shape (n_rows, n_factors)
-        The caller's own memory where it holds floats: never written to.
+        The caller's own memory and type where it holds numbers: never written to.
     facility : ndarray of int, shape (n_rows,)
         Position in `labels`.
     labels : ndarray, shape (n_facilities,)
@@ -40,20 +42,20 @@ class ModelInput:
     offset : ndarray, shape (n_rows,), or None
     factor_names : tuple of str
     trials, raw_y, weights : ndarray, shape (n_rows,)
-        As given, ones where left out; for the binomial constant.
+        As given, one number for all rows where left out; for the binomial constant.
     keys : RowKeys or None
         Of X, where reading found them.
     """
 
-    y: FloatArray
+    y: NDArray[Any]
     n: FloatArray
-    X: FloatArray
+    X: NDArray[Any]
     facility: IntArray
     labels: NDArray[Any]
     offset: FloatArray | None
     factor_names: tuple[str, ...]
     trials: FloatArray
-    raw_y: FloatArray
+    raw_y: NDArray[Any]
     weights: FloatArray
     keys: RowKeys | None
 
@@ -81,20 +83,21 @@ def read_model_input(
     if keys is None:
         _refuse_not_finite(rows, names)
     length = len(rows)
-    events = read_numbers(y, "outcome y", length)
+    events = _read_finite(y, "outcome y", length)
     label_values = read_values(facility, "facility")
     _check_length(label_values, "facility", length)
-    ones = np.ones(length) if trials is None or weights is None else np.empty(0)
+    ones = np.broadcast_to(1.0, length)
     cases = ones if trials is None else read_numbers(trials, "trials", length)
     row_weights = ones if weights is None else read_numbers(weights, "weights", length)
     shift = None if offset is None else read_numbers(offset, "offset", length)
     check_outcome(events, cases, given=trials is not None)
+    events = events.astype(np.uint8 if trials is None else np.float64, copy=False)
     if weights is not None:
         refuse_rows(row_weights <= 0, "weights", "0 or below", "positive weights", "leave those rows out")
     labels, codes = code_facilities(label_values)
     return ModelInput(
         y=events if weights is None else events * row_weights,
-        n=cases if weights is None else cases * row_weights,
+        n=cases if weights is None else row_weights if trials is None else cases * row_weights,
         X=rows,
         facility=codes,
         labels=labels,
@@ -133,11 +136,11 @@ def read_factors(X: Any, factor_names: Any = None) -> tuple[FloatArray, tuple[st
     """
     rows, names = _factor_matrix(X, factor_names)
     _refuse_not_finite(rows, names)
-    return rows, names
+    return np.asarray(rows, dtype=np.float64), names
 
 
-def _factor_matrix(X: Any, factor_names: Any) -> tuple[FloatArray, tuple[str, ...]]:
-    """Risk factors as numbers, which may still be missing or infinite, and their names."""
+def _factor_matrix(X: Any, factor_names: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Risk factors as numbers of any type, which may still be missing or infinite, and their names."""
     try:
         frame = nw.from_native(X, eager_only=True, allow_series=True, pass_through=True)
     except NarwhalsError:
@@ -148,11 +151,13 @@ def _factor_matrix(X: Any, factor_names: Any) -> tuple[FloatArray, tuple[str, ..
         # not by name: a number as a name would pick a row
         series = list(frame.iter_columns())
         names = tuple(str(one.name) for one in series)
-        rows = np.empty((len(frame), len(series)), order="F")
-        for k, one in enumerate(series):
-            rows[:, k] = _as_float(one.to_numpy(), f"risk factor '{one.name}'")
+        columns = [_as_numbers(one.to_numpy(), f"risk factor '{one.name}'") for one in series]
+        kind = np.result_type(*columns) if columns else np.dtype(np.float64)
+        rows = np.empty((len(frame), len(series)), kind, order="F")
+        for k, column in enumerate(columns):
+            rows[:, k] = column
     else:
-        rows = _as_float(X, "risk factors X")
+        rows = _as_numbers(X, "risk factors X")
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2:
             raise FitError(f"X has {rows.ndim} dimensions", expected="rows x risk factors (2 dimensions)")
@@ -167,7 +172,9 @@ def _factor_matrix(X: Any, factor_names: Any) -> tuple[FloatArray, tuple[str, ..
     return rows, names
 
 
-def _refuse_not_finite(rows: FloatArray, names: tuple[str, ...]) -> None:
+def _refuse_not_finite(rows: NDArray[Any], names: tuple[str, ...]) -> None:
+    if rows.dtype.kind != "f":
+        return
     with np.errstate(over="ignore", invalid="ignore"):
         sums = np.add.reduce(rows, axis=0)
     # a sum that is finite has finite terms; only the others need a look at every row
@@ -178,9 +185,15 @@ def _refuse_not_finite(rows: FloatArray, names: tuple[str, ...]) -> None:
 
 def read_numbers(values: Any, name: str, length: int) -> FloatArray:
     """Read one number per row."""
-    numbers = _as_float(read_values(values, name), name)
+    return np.asarray(_read_finite(values, name, length), dtype=np.float64)
+
+
+def _read_finite(values: Any, name: str, length: int) -> NDArray[Any]:
+    """One number per row, of the type given."""
+    numbers = _as_numbers(read_values(values, name), name)
     _check_length(numbers, name, length)
-    refuse_rows(~np.isfinite(numbers), name, "missing or infinite", "finite numbers")
+    if numbers.dtype.kind == "f":
+        refuse_rows(~np.isfinite(numbers), name, "missing or infinite", "finite numbers")
     return numbers
 
 
@@ -223,7 +236,7 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
             return _code_close_integers(values, low, high)
     if values.dtype.kind != "O":
         labels, codes = np.unique(values, return_inverse=True)
-        return labels, codes
+        return labels, codes.astype(np.int32)
     refuse_rows(_missing_labels(values), "facility", "missing", "a label on every row")
     distinct = set(values.tolist())
     try:
@@ -242,7 +255,7 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
             hint="convert them to text",
         )
     position = {label: k for k, label in enumerate(ordered)}
-    codes = np.fromiter((position[label] for label in values.tolist()), dtype=np.int64, count=len(values))
+    codes = np.fromiter((position[label] for label in values.tolist()), dtype=np.int32, count=len(values))
     labels = np.empty(len(ordered), dtype=object)
     labels[:] = ordered
     return labels, codes
@@ -250,12 +263,22 @@ def code_facilities(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
 
 def _code_close_integers(values: NDArray[Any], low: int, high: int) -> tuple[NDArray[Any], IntArray]:
     """Labels and positions by counting, without a sort."""
-    # differences of unsigned and of narrow integers would wrap around
-    shifted = values.astype(np.int64) - low if high < 2**63 else (values - values.dtype.type(low)).astype(np.int64)
-    is_label = np.bincount(shifted, minlength=high - low + 1) > 0
-    rank = np.cumsum(is_label) - 1
+    blocks = [slice(start, start + BLOCK_LABELS) for start in range(0, len(values), BLOCK_LABELS)]
+    is_label = np.zeros(high - low + 1, dtype=bool)
+    for block in blocks:
+        is_label[_above(values[block], low, high)] = True
+    rank = np.cumsum(is_label, dtype=np.uint16 if np.count_nonzero(is_label) < 2**16 else np.uint32)
+    rank -= 1
+    codes = np.empty(len(values), dtype=np.int32)
+    for block in blocks:
+        codes[block] = rank[_above(values[block], low, high)]
     labels = np.array([low + int(k) for k in np.flatnonzero(is_label)], dtype=values.dtype)
-    return labels, rank[shifted]
+    return labels, codes
+
+
+def _above(values: NDArray[Any], low: int, high: int) -> IntArray:
+    """Differences from the smallest value; those of unsigned and of narrow integers would wrap around."""
+    return values.astype(np.int64) - low if high < 2**63 else (values - values.dtype.type(low)).astype(np.int64)
 
 
 def refuse_rows(bad: NDArray[np.bool_], name: str, what: str, expected: str, hint: str = "") -> None:
@@ -300,14 +323,17 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
-def _as_float(values: Any, name: str) -> FloatArray:
+def _as_numbers(values: Any, name: str) -> NDArray[Any]:
+    """Values as numbers, of their own type where they have one that is no wider than float64."""
     try:
         array = np.asarray(read_values(values, name) if isinstance(values, np.ma.MaskedArray) else values)
         # numpy would turn text and dates into numbers silently
         is_text = array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)
         if array.dtype.kind == "O" and not is_text:
             array = np.array([np.nan if _is_missing(v) else v for v in array.flat], dtype=object).reshape(array.shape)
-        if array.dtype.kind in "biufO" and not is_text:
+        if array.dtype.kind in "biuf" and array.dtype.itemsize <= np.dtype(np.float64).itemsize:
+            return array
+        if array.dtype.kind in "fO" and not is_text:
             return np.asarray(array, dtype=np.float64)
         kind = "text" if is_text else str(array.dtype)
     except (TypeError, ValueError, OverflowError):

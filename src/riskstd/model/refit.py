@@ -44,6 +44,7 @@ class Refit:
         Of the standardised columns of the full fit.
     tau : float
     effects, effects_variance, prediction_variance : ndarray, shape (n_facilities,)
+        In the order of the cells of the fit, by content.
     flagged : bool
         Whether a risk factor was separated here and kept its coefficient of the full fit.
     retried : bool
@@ -83,7 +84,7 @@ class Refitter:
         if not fit.singular:
             self.start_theta = np.append(data.beta, np.log(fit.tau))
             ones = np.ones(data.cells.n_facilities)
-            self._at = self._objective.evaluate(self.start_theta, np.array(fit.effects), ones)
+            self._at = self._objective.evaluate(self.start_theta, data.order.by_content(fit.effects), ones)
             curvature = self.path.facility_curvature(self._at, pseudo=self._objective.pseudo)
             self._packed = curvature.packed
             self._sum_wx = curvature.sum_wx
@@ -96,7 +97,8 @@ class Refitter:
         Parameters
         ----------
         multiplicity : ndarray, shape (n_facilities,)
-            Whole numbers; 0 leaves a facility out, yet its effect is still reported.
+            Whole numbers in the order of the cells of the fit; 0 leaves a facility out, yet its effect
+            is still reported.
 
         Returns
         -------

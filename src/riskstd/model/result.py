@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from riskstd.errors import FitError
-from riskstd.model.cells import Cells, FloatArray
+from riskstd.model.cells import Cells, FacilityOrder, FloatArray
 from riskstd.model.inputs import count_text, read_factors, read_numbers, read_values
 from riskstd.model.newton import PathStep
 
@@ -30,9 +30,21 @@ SUMMARY_TITLES = ("", "estimate", "std. error", "odds ratio", "95% interval")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FitData:
-    """What scoring and refitting need: the cells and the optimum on the standardised scale."""
+    """What scoring and refitting need: the cells and the optimum on the standardised scale.
+
+    Parameters
+    ----------
+    cells : Cells
+        Facilities by content, unlike the arrays of the fit, which are by label.
+    order : FacilityOrder
+        From one order to the other.
+    beta : ndarray, shape (n_coefficients,)
+        Of the columns of the cells.
+    pql_form : str
+    """
 
     cells: Cells
+    order: FacilityOrder
     beta: FloatArray
     pql_form: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ MAX_SPAN = 2**20
 """Range of whole numbers up to which a value is its own code."""
 SAMPLE_ROWS = 1024
 """Rows from which the ranges of the columns are guessed."""
+BLOCK_ROWS = 4096
+"""Rows that are converted, packed and numbered while they are in the second-level cache."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,13 +30,17 @@ class RowKeys:
 
     Parameters
     ----------
-    key : ndarray of int, shape (n_rows,)
-        From 0 to `size` - 1.
-    size : int
+    number : ndarray of int, shape (n_rows,)
+        Row i has the key `distinct[number[i]]`.
+    distinct : ndarray of int, shape (n_distinct,)
+        The distinct keys in order of first appearance.
+    first : ndarray of int, shape (n_distinct,)
+        First row of each.
     """
 
-    key: IntArray
-    size: int
+    number: IntArray
+    distinct: IntArray
+    first: IntArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,14 +66,32 @@ class DistinctRows:
         return self.rank_of[self.number]
 
 
-def guess_keys(X: FloatArray) -> RowKeys | None:
+def float_blocks(X: NDArray[Any]) -> Iterator[tuple[int, FloatArray]]:
+    """First row and float64 values of blocks of rows, side by side; a block is good until the next is asked for.
+
+    Examples
+    --------
+    >>> [(start, block.tolist()) for start, block in float_blocks(np.array([[1, 0], [0, 1]], dtype=np.uint8))]
+    [(0, [[1.0, 0.0], [0.0, 1.0]])]
+    """
+    is_ready = X.dtype == np.float64 and X.dtype.isnative and X.flags.c_contiguous
+    room = np.empty((0 if is_ready else BLOCK_ROWS, X.shape[1]))
+    for start in range(0, len(X), BLOCK_ROWS):
+        block = X[start : start + BLOCK_ROWS]
+        if not is_ready:
+            np.copyto(room[: len(block)], block)
+            block = room[: len(block)]
+        yield start, block
+
+
+def guess_keys(X: NDArray[Any]) -> RowKeys | None:
     """Keys of rows of small whole numbers, in one pass over them.
 
     The ranges of the columns are guessed from a sample, and every value is checked against them.
 
     Parameters
     ----------
-    X : ndarray of float, shape (n_rows, n_factors)
+    X : ndarray of numbers, shape (n_rows, n_factors)
 
     Returns
     -------
@@ -81,7 +106,7 @@ def guess_keys(X: FloatArray) -> RowKeys | None:
     compiled = kernels("rows")
     if compiled is None or X.size == 0:
         return None
-    sample = np.asarray(X[:: len(X) // SAMPLE_ROWS + 1])
+    sample = np.asarray(X[:: len(X) // SAMPLE_ROWS + 1], dtype=np.float64)
     if not np.all(np.abs(sample) < MAX_SPAN):
         return None
     low, high = np.minimum(sample.min(axis=0), 0.0), np.maximum(sample.max(axis=0), 1.0)
@@ -94,8 +119,14 @@ def guess_keys(X: FloatArray) -> RowKeys | None:
         size = float(radix[0] * span[0])
     if size > MAX_EXACT:
         return None
-    key = np.empty(len(X), dtype=np.int64)
-    return RowKeys(key, int(size)) if compiled.pack_rows(X, low, high, radix, key) else None
+    table = compiled.KeyTable(len(X))
+    key = np.empty(BLOCK_ROWS, dtype=np.int64)
+    for start, block in float_blocks(X):
+        part = key[: len(block)]
+        if not compiled.pack_rows(block, low, high, radix, part):
+            return None
+        table.add(part, start)
+    return RowKeys(table.number, table.distinct, table.first)
 
 
 def find_distinct(X: NDArray[Any], offset: FloatArray | None, keys: RowKeys | None = None) -> DistinctRows:
@@ -124,11 +155,14 @@ def find_distinct(X: NDArray[Any], offset: FloatArray | None, keys: RowKeys | No
         coded = [column_codes(column) for column in columns]
         first, rank = rank_codes([codes for codes, _ in coded], [len(levels) for _, levels in coded], len(X))
         return DistinctRows(first, rank, np.arange(len(first)))
-    parts = [] if keys is not None else [X]
-    parts += [] if offset is None else [offset[:, None]]
-    key, size = (np.zeros(len(X), dtype=np.int64), 1) if keys is None else (keys.key, keys.size)
-    for part in parts:
-        key, size = _pack(compiled, part, key, size)
+    if keys is not None and offset is None:
+        return _in_order(keys)
+    if keys is None:
+        key, size = _pack(compiled, X, np.zeros(len(X), dtype=np.int64), 1)
+    else:
+        key, size = _ranks_of(keys.distinct).astype(np.int64)[keys.number], len(keys.distinct)
+    if offset is not None:
+        key, _ = _pack(compiled, offset[:, None], key, size)
     return _distinct_keys(compiled, key)
 
 
@@ -137,7 +171,8 @@ def _pack(compiled: ModuleType, X: NDArray[Any], key: IntArray, size: int) -> tu
     n_columns = X.shape[1]
     low, high = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
     whole = np.ones(n_columns, dtype=bool)
-    compiled.scan_columns(X, low, high, whole)
+    for _, block in float_blocks(X):
+        compiled.scan_columns(block, low, high, whole)
     span = np.where(whole & (high - low < MAX_SPAN), high - low + 1, 0).astype(np.int64)
     pending = np.zeros(n_columns, dtype=np.int64)
     radix = 1
@@ -147,8 +182,9 @@ def _pack(compiled: ModuleType, X: NDArray[Any], key: IntArray, size: int) -> tu
         pending[k] = radix
         radix *= int(span[k])
     else:
-        key = key * radix
-        compiled.pack_columns(X, low, pending, key)
+        key *= radix
+        for start, block in float_blocks(X):
+            compiled.pack_columns(block, low, pending, key[start : start + len(block)])
         return key, size * radix
     return _pack_one_by_one(compiled, X, span, low, key, size)
 
@@ -169,18 +205,23 @@ def _pack_one_by_one(
         if n_codes > MAX_KEY // size:
             distinct = _distinct_keys(compiled, key)
             size, key = len(distinct.first), distinct.rank.astype(np.int64)
-        key = key * n_codes
-        compiled.pack_columns(column, origin, one, key)
+        key *= n_codes
+        for start, block in float_blocks(column):
+            compiled.pack_columns(block, origin, one, key[start : start + len(block)])
         size *= n_codes
     return key, size
 
 
 def _distinct_keys(compiled: ModuleType, key: IntArray) -> DistinctRows:
     number, first = compiled.factorize_keys(key)
-    ranks = _ranks_of(key[first])
-    ordered = np.empty_like(first)
-    ordered[ranks] = first
-    return DistinctRows(ordered, number, ranks)
+    return _in_order(RowKeys(number, key[first], first))
+
+
+def _in_order(keys: RowKeys) -> DistinctRows:
+    ranks = _ranks_of(keys.distinct)
+    ordered = np.empty_like(keys.first)
+    ordered[ranks] = keys.first
+    return DistinctRows(ordered, keys.number, ranks)
 
 
 def _ranks_of(values: NDArray[Any]) -> IntArray:

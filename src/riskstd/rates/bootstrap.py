@@ -7,6 +7,10 @@ expected with the replicate's own intercept; (5) keep one copy of each facility 
 (6) the interval is read off the replicates in which the facility occurs.
 The copies of a facility are equal but for independent draws, so one draw stands for the kept copy.
 
+Facilities are drawn by their position by content, so other labels for the same facilities
+give the same draws. Facilities of exactly equal content are told apart by their labels alone: relabelling them
+may exchange their draws, which have the same distribution.
+
 Replicate r has its own random stream, child r of `numpy.random.SeedSequence(seed)`: the result
 does not depend on the order or grouping in which replicates are computed.
 """
@@ -42,7 +46,7 @@ class Replicates:
     Parameters
     ----------
     ratio : ndarray, shape (n_replicates, n_facilities)
-        Predicted / expected; NaN where the facility was not drawn or the replicate was dropped.
+        Predicted / expected, facilities by label; NaN where the facility was not drawn or the replicate was dropped.
     crude_rate : ndarray, shape (n_replicates,)
         Events / cases of the replicate; NaN when dropped.
     dropped, flagged, retried : ndarray of bool, shape (n_replicates,)
@@ -94,6 +98,7 @@ class Resampler:
     ) -> None:
         # one thread inside a replicate: replicates themselves run side by side
         self._refitter = make_refitter(fit)
+        self._by_label = fit.data.order.by_label
         self._seed, self._variance = seed, variance
         self._threads = thread_count(threads)
 
@@ -130,7 +135,7 @@ class Resampler:
         ratios = self._refitter.ratios([refit for _, refit in kept], effects)
         for (row, refit), ratio in zip(kept, ratios, strict=True):
             copies = multiplicities[row]
-            out.ratio[row] = np.where(copies > 0, ratio, np.nan)
+            out.ratio[row] = self._by_label(np.where(copies > 0, ratio, np.nan))
             out.crude_rate[row] = np.sum(copies * cells.events) / np.sum(copies * cells.cases)
             out.dropped[row], out.flagged[row], out.retried[row] = False, refit.flagged, refit.retried
             out.evaluations[row] = refit.n_evaluations

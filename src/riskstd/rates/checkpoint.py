@@ -2,7 +2,7 @@
 
 A chunk has its name only once it is complete on the disk, so a run that ends at any moment leaves chunks
 that are whole or absent. `checkpoint.json` holds hashes and options; the chunks hold ratios by
-position. Neither holds a label of a facility or a row of data.
+position of the label. Neither holds a label of a facility or a row of data.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def identify_bootstrap(fit: HierarchicalFit, seed: int, variance: str) -> dict[s
         "method": fit.method + details.get(fit.method, ""),
         "n_facilities": fit.n_facilities,
         "estimates": hash_values(*estimates),
-        "cells": hash_values(fit.data.cells),
+        "cells": hash_values(fit.data.cells, fit.data.order),
     }
 
 

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from riskstd.errors import OptionError
 from riskstd.model import HierarchicalFit
-from riskstd.model.cells import Cells
+from riskstd.model.cells import Cells, FacilityOrder
 from riskstd.model.evaluation import bounded_exp
 from riskstd.rates.percentiles import DrawSummary, Pair, summarize_draws
 from riskstd.rates.rules import Standardization
@@ -26,11 +26,13 @@ MIN_REPLICATES = 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scored:
-    """Cases scored with coefficients and effects; sums per facility, shape (n_facilities,).
+    """Cases scored with coefficients and effects; sums per facility by label, shape (n_facilities,).
 
     Parameters
     ----------
     cells : Cells
+        Facilities by content.
+    order : FacilityOrder
     beta : ndarray, shape (n_coefficients,)
         Of the columns of the cells.
     tau : float
@@ -47,6 +49,7 @@ class Scored:
     """
 
     cells: Cells
+    order: FacilityOrder
     beta: FloatArray
     tau: float
     effects: FloatArray
@@ -76,25 +79,33 @@ class Limits:
 def score_fit(fit: HierarchicalFit, variance: str) -> Scored:
     """Score a fit's own cases with its own coefficients and effects."""
     spread = fit.prediction_variance if variance == "prediction" else fit.effects_variance
-    return score_cells(fit.data.cells, fit.data.beta, fit.tau, fit.effects, spread)
+    return score_cells(fit.data.cells, fit.data.order, fit.data.beta, fit.tau, fit.effects, spread)
 
 
-def score_cells(cells: Cells, beta: FloatArray, tau: float, effects: FloatArray, effect_variance: FloatArray) -> Scored:
-    """Score cells with any coefficients and effects."""
-    predicted, expected = sum_predicted_expected(cells, beta, effects)
+def score_cells(
+    cells: Cells,
+    order: FacilityOrder,
+    beta: FloatArray,
+    tau: float,
+    effects: FloatArray,
+    effect_variance: FloatArray,
+) -> Scored:
+    """Score cells with any coefficients, and effects by label."""
+    predicted, expected = _sums_by_label(cells, order, beta, effects)
     odds = cells.at_cells(bounded_exp(cells.linear_predictor(beta)))
     return Scored(
         cells=cells,
+        order=order,
         beta=beta,
         tau=tau,
         effects=effects,
         effect_variance=effect_variance,
-        cases=cells.cases,
-        observed=cells.events,
+        cases=order.by_label(cells.cases),
+        observed=order.by_label(cells.events),
         predicted=predicted,
         expected=expected,
         ratio=predicted / expected,
-        information=cells.facility_sum(cells.n * odds / (1.0 + odds) ** 2),
+        information=order.by_label(cells.facility_sum(cells.n * odds / (1.0 + odds) ** 2)),
         crude_rate=float(cells.events.sum() / cells.cases.sum()),
     )
 
@@ -161,11 +172,17 @@ def check_interval(interval: str, n_bootstrap: int | None = None) -> None:
         )
 
 
+def _sums_by_label(cells: Cells, order: FacilityOrder, beta: FloatArray, effects: FloatArray) -> Pair:
+    """Sums of predicted and expected, facilities and their effects by label."""
+    predicted, expected = sum_predicted_expected(cells, beta, order.by_content(effects))
+    return order.by_label(predicted), order.by_label(expected)
+
+
 def _plug_in(scored: Scored, z: float) -> Pair:
     """Ratio at the effect minus and plus z standard errors."""
     half = z * np.sqrt(scored.effect_variance)
-    low = sum_predicted_expected(scored.cells, scored.beta, scored.effects - half)[0]
-    high = sum_predicted_expected(scored.cells, scored.beta, scored.effects + half)[0]
+    model = (scored.cells, scored.order, scored.beta)
+    low, high = (_sums_by_label(*model, effects)[0] for effects in (scored.effects - half, scored.effects + half))
     return low / scored.expected, high / scored.expected
 
 

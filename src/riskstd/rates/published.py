@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
-from riskstd.model.cells import Cells
+from riskstd.model.cells import Cells, FacilityOrder, order_by_content
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.inputs import ModelInput, read_model_input
 from riskstd.model.modes import find_modes, modes_at
@@ -111,14 +111,15 @@ def score_facilities(
     rows = read_model_input(y, X, facility, trials=trials, offset=offset)
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least one case")
-    cells = _cells_at(rows, mu, read_coefficients(beta, rows.factor_names))
-    national = _national_rate(national_rate, rules, float(rows.y.sum() / rows.n.sum()))
+    cells, order = _cells_at(rows, mu, read_coefficients(beta, rows.factor_names))
+    national = _national_rate(national_rate, rules, float(cells.events.sum() / cells.cases.sum()))
     log_odds = cells.linear_predictor(INTERCEPT)
     if effects is None:
         modes = find_modes(cells, log_odds, float(tau), np.zeros(cells.n_facilities))
     else:
-        modes = modes_at(cells, log_odds, read_effects(effects, rows.labels), float(tau))
-    scored = score_cells(cells, INTERCEPT, float(tau), modes.u, modes.variance)
+        modes = modes_at(cells, log_odds, order.by_content(read_effects(effects, rows.labels)), float(tau))
+    found = (order.by_label(modes.u), order.by_label(modes.variance))
+    scored = score_cells(cells, order, INTERCEPT, float(tau), *found)
     return assemble_rates(
         rows.labels,
         scored,
@@ -133,13 +134,13 @@ def score_facilities(
     )
 
 
-def _cells_at(rows: ModelInput, mu: float, beta: FloatArray) -> Cells:
-    """Cells of the rows with mu + x'beta as their offset, so that cases of equal risk share a cell."""
+def _cells_at(rows: ModelInput, mu: float, beta: FloatArray) -> tuple[Cells, FacilityOrder]:
+    """Cells of the rows, facilities by content, with mu + x'beta as offset, so that cases of equal risk share one."""
     log_odds = mu + np.einsum("iq,q->i", rows.X, beta)
     if rows.offset is not None:
         log_odds = log_odds + rows.offset
     none = np.zeros((len(log_odds), 0))
-    return collapse_rows(none, rows.facility, rows.n, rows.y, log_odds, len(rows.labels))
+    return order_by_content(collapse_rows(none, rows.facility, rows.n, rows.y, log_odds, len(rows.labels)))
 
 
 def _check_model(mu: float, tau: float) -> None:

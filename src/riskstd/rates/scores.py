@@ -141,6 +141,8 @@ def predicted_expected(
 def sum_predicted_expected(cells: Cells, beta: FloatArray, effects: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sums over each facility's cases of the probability with its effect and without.
 
+    Facilities, also of the effects, in the order of the cells.
+
     Returns
     -------
     predicted, expected : ndarray, shape (n_facilities,)

@@ -10,6 +10,7 @@ is the mirror image. A facility is in a replicate with probability 1 - (1 - 1/J)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,8 +113,9 @@ def category_stability(
     unknown = np.array([one is None for one in category], dtype=bool)
     judged = ~too_few & ~unknown
     more = MORE * n_bootstrap * presence
-    near = sum(chance_of_lying_near(c[judged], draws.present[judged], tail, more) for c in sides)
-    return Stability(_where(flip, too_few, unknown), _where(settle, too_few, unknown), float(np.sum(near)))
+    # exact sums, so that the order of the labels cannot change them
+    near = (chance for c in sides for chance in chance_of_lying_near(c[judged], draws.present[judged], tail, more))
+    return Stability(_where(flip, too_few, unknown), _where(settle, too_few, unknown), math.fsum(near))
 
 
 def chance_of_passing(

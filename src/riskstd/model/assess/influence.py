@@ -111,12 +111,13 @@ def facility_influence(fit: HierarchicalFit) -> FacilityInfluence:
     dfbeta[:, :size] = np.einsum("jq,rq->jr", moves[:, :size], cells.back_transform())
     if not fit.singular:
         dfbeta[:, size] = fit.tau * np.expm1(moves[:, size])
+    by_label = fit.data.order.by_label
     return FacilityInfluence(
         facilities=fit.facilities,
         terms=("intercept (mu)", *fit.factor_names, "tau"),
-        dfbeta=dfbeta,
-        dfbetas=dfbeta / np.sqrt(np.diag(fit.covariance)),
-        cook_distance=cook_distance(moves, information),
+        dfbeta=by_label(dfbeta),
+        dfbetas=by_label(dfbeta / np.sqrt(np.diag(fit.covariance))),
+        cook_distance=by_label(cook_distance(moves, information)),
     )
 
 
@@ -171,17 +172,17 @@ def cook_distance(moves: FloatArray, information: FloatArray) -> FloatArray:
 
 
 def _scores(fit: HierarchicalFit) -> tuple[FloatArray, FloatArray]:
-    """Score and negative Hessian of each facility by (beta, log tau) at the optimum."""
+    """Score and negative Hessian of each facility, by content, by (beta, log tau) at the optimum."""
     data = fit.data
     objective = make_objective(data.cells, fit.method, fit.n_nodes, data.pql_form)
     theta = np.append(data.beta, np.log(fit.tau))
-    at = objective.evaluate(theta, np.array(fit.effects), np.ones(fit.n_facilities))
+    at = objective.evaluate(theta, data.order.by_content(fit.effects), np.ones(fit.n_facilities))
     curvature = objective.path.facility_curvature(at, pseudo=objective.pseudo)
     return objective.path.facility_scores(at), unpack(curvature.packed)
 
 
 def _boundary_scores(fit: HierarchicalFit) -> tuple[FloatArray, FloatArray]:
-    """Score and information of each facility by beta without facility effects."""
+    """Score and information of each facility, by content, by beta without facility effects."""
     path = path_of(fit.data.cells)
     at = evaluate_pooled(path, fit.data.beta, np.ones(fit.n_facilities))
     curvature = unpack(path.facility_curvature(at, pseudo=True).packed)
