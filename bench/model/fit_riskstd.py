@@ -18,6 +18,7 @@ from worker import WARM_UP_SHARE, measure, read_job, write_result
 import riskstd
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.inputs import read_model_input
+from riskstd.rates.bootstrap import draw_replicates
 
 METHODS: dict[str, dict[str, Any]] = {
     "laplace": {"method": "laplace"},
@@ -85,7 +86,7 @@ def run_bootstrap(job: dict[str, Any], data: Data) -> dict[str, Any]:
         "dropped": rates.n_dropped,
         "flagged": rates.n_flagged,
         "retried": rates.n_retried,
-        "evaluations": evaluations_each(rates, replicates),
+        "evaluations": evaluations_each(model),
         "digest": hashlib.sha256(np.concatenate([rates.lower, rates.upper]).tobytes()).hexdigest(),
     }
 
@@ -94,13 +95,9 @@ def _standardize(model: Any, replicates: int) -> Any:
     return riskstd.standardize(model, scale="percent", n_bootstrap=replicates, seed=1)
 
 
-def evaluations_each(rates: Any, replicates: int) -> float | None:
-    """Evaluations of the likelihood per replicate, where the rates tell them: one number each, their sum or mean."""
-    told = getattr(rates, "n_evaluations", None)
-    if told is None:
-        return None
-    total = float(np.sum(told))
-    return total / replicates if total >= replicates else total  # a replicate takes at least one
+def evaluations_each(model: Any) -> float:
+    """Evaluations of the likelihood per replicate, on average over some."""
+    return float(draw_replicates(model, range(TRIAL_REPLICATES), seed=1, threads=1).evaluations.mean())
 
 
 def run_first_call(_: dict[str, Any], data: Data) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def load(typing_context, array, row):
         array_type = signature.args[0]
         narrow = array_type.dtype == types.float32
         vector_type = _NARROW if narrow else _VECTOR
-        value = builder.load(_address(context, builder, array_type, *arguments, vector_type), typ=vector_type)
+        first, row = arguments
+        value = builder.load(_address(context, builder, array_type, first, row, vector_type), typ=vector_type)
         value.align = 4 if narrow else 8
         return builder.fpext(value, _VECTOR) if narrow else value
 
