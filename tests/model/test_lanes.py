@@ -8,7 +8,7 @@ from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.model import fit_hierarchical
-from riskstd.model.kernels import lanes, vector
+from riskstd.model.kernels import vector
 from riskstd.model.lane_arrays import LANES, LaneLayout, lines
 from riskstd.model.lane_solver import LaneSolver
 from riskstd.model.lanes import LaneRefitter, make_refitter
@@ -66,17 +66,11 @@ def many_cells(seed, *, n_facilities=30, n_levels=3, weighted=False, offset=Fals
 
 def evaluate_lanes(refitter, theta, multiplicity):
     """Score, modes and sum of w by the kernel at eight points, from modes of zero, to full convergence."""
-    work, layout = refitter.work, refitter.layout
+    work = refitter.work
     work.beta[:], work.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
     work.copies[:] = multiplicity.T
     work.u[:] = 0.0
-    work.fill_tables(refitter)
-    lanes.evaluate(
-        refitter.method, work.tau, work.table, layout.index, layout.pointer, layout.n, refitter.cells.events,
-        work.copies, 1e-6, refitter.nodes, refitter.log_weights, refitter.centre_log_weight, refitter.product_cases,
-        work.u, work.sum_w, work.sum_w1, work.score_tau, work.probability, work.mean, work.nodes,
-        work.group,
-    )  # fmt: skip
+    work.evaluate(refitter, 1e-6)
     events = np.einsum("lj,jq->lq", multiplicity, refitter.cells.event_rows)
     return np.column_stack([events - work.residual_sums(refitter), work.score_tau[0]]), work.u.T, work.sum_w.T
 

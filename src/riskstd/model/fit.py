@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,8 @@ def fit_hierarchical(
     if len(rows.y) == 0:
         raise FitError("no rows", expected="at least two facilities with cases")
     cells, order = collapse_by_content(rows)
+    # nothing below reads them, and they are as long as the file
+    rows = replace(rows, facility=rows.facility[:0].copy(), keys=None)
     check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
     check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
     check_repeated_cases(cells)

@@ -66,7 +66,7 @@ class LaneWork:
     def __init__(self, of: LaneRefitter) -> None:
         cells = of.cells
         m, n_rows, n_facilities = cells.n_coefficients, cells.design.n_table_rows, cells.n_facilities
-        longest = int(np.max(np.diff(cells.pointer))) if of.method == of.kernels.QUADRATURE else 1
+        longest = int(np.max(np.diff(cells.pointer))) if of.quadrature is not None else 1
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
         self.room, self.more_room = (lines(LANES * of.most_vectors) for _ in range(2))
@@ -89,6 +89,18 @@ class LaneWork:
         of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_table)
         if pattern_index is not None:
             of.kernels.join_blocks(self.block_table, pattern_index, self.table)
+
+    def evaluate(self, of: LaneRefitter, mode_step: float) -> None:
+        """Modes, sums of w, residuals and score of log tau at `beta` and `tau`."""
+        self.fill_tables(of)
+        layout = of.layout
+        cells = (self.tau, self.table, layout.index, layout.pointer, layout.n, of.cells.events, self.copies, mode_step)
+        modes = (self.u, self.sum_w, self.sum_w1, self.score_tau, self.group)
+        if of.quadrature is None:
+            of.kernels.evaluate(of.kind, *cells, *modes)
+            return
+        nodes = (of.nodes, of.log_weights, of.centre_log_weight, of.product_cases)
+        of.quadrature.evaluate_quadrature(*cells, *modes, *nodes, self.probability, self.mean, self.nodes)
 
     def residual_sums(self, of: LaneRefitter) -> FloatArray:
         """Sum of the residuals of the table rows times the rows, lanes first."""

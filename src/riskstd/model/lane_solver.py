@@ -166,15 +166,10 @@ class LaneSolver:
 
     def _evaluate(self) -> BoolArray:
         """Evaluate the score of every lane at its theta; which lanes have a resample."""
-        work, of, layout = self._work, self._of, self._of.layout
+        work, of = self._work, self._of
         busy = self._resample >= 0
         work.beta[:], work.tau[0] = self._theta[:, :-1].T, np.exp(self._theta[:, -1])
-        work.fill_tables(of)
-        of.kernels.evaluate(
-            of.method, work.tau, work.table, layout.index, layout.pointer, layout.n, of.cells.events, work.copies,
-            LANE_MODE_STEP, of.nodes, of.log_weights, of.centre_log_weight, of.product_cases,
-            work.u, work.sum_w, work.sum_w1, work.score_tau, work.probability, work.mean, work.nodes, work.group,
-        )  # fmt: skip
+        work.evaluate(of, LANE_MODE_STEP)
         score = np.column_stack([self._events - work.residual_sums(of), work.score_tau[0]])
         if of.is_reml:
             changed = busy & (self._length > REML_STEP)

@@ -45,15 +45,15 @@ class LaneRefitter(Refitter):
         assert lanes is not None
         self.kernels: Any = lanes
         cells, objective, at = self.cells, self._objective, self._at
-        self.method = lanes.LAPLACE if objective.is_closed_form else lanes.QUADRATURE
+        self.kind = lanes.PSEUDO if objective.pseudo else lanes.LAPLACE
+        # compiled only where it is needed
+        self.quadrature: Any = None if objective.pseudo or objective.is_closed_form else kernels("quadrature")
         working = self._packed
-        if objective.pseudo:
-            self.method = lanes.PSEUDO
-        else:
+        if not objective.pseudo:
             working = self.path.facility_curvature(at, pseudo=True).packed
         ones = np.ones(cells.n_facilities)
         self.added_curvature: FloatArray | None = None
-        if self.method == lanes.QUADRATURE:
+        if self.quadrature is not None:
             exact = objective.observed_curvature(self.start_theta, at, ones)
             self.added_curvature = exact - objective.curvature(at, ones).hessian
         self.mean_rows = self._sum_wx / at.sum_w[:, None]

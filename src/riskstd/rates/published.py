@@ -136,7 +136,7 @@ def score_facilities(
 
 def _cells_at(rows: ModelInput, mu: float, beta: FloatArray) -> tuple[Cells, FacilityOrder]:
     """Cells of the rows, facilities by content, with mu + x'beta as offset, so that cases of equal risk share one."""
-    log_odds = mu + np.einsum("iq,q->i", rows.X, beta)
+    log_odds = mu + np.einsum("iq,q->i", np.asarray(rows.X, dtype=np.float64), beta)
     if rows.offset is not None:
         log_odds = log_odds + rows.offset
     none = np.zeros((len(log_odds), 0))

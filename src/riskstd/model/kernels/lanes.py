@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from riskstd.model.kernels.quadrature import add_nodes
 from riskstd.model.kernels.vector import (
     any_above,
     bounded,
@@ -29,7 +28,7 @@ from riskstd.model.kernels.vector import (
 MAX_PASSES = 50
 LIMIT = 150.0
 """Log-odds at which exp() is held, so that products of a few odds stay finite."""
-PSEUDO, LAPLACE, QUADRATURE = 0, 1, 2
+PSEUDO, LAPLACE = 0, 1
 GROUP = 32
 """Facilities whose modes are found together."""
 BLOCK_FACILITIES = 64
@@ -256,24 +255,17 @@ def evaluate(
     events,
     multiplicity,
     tolerance,
-    node,
-    log_weight,
-    centre_log_weight,
-    product_cases,
     u,
     sum_w,
     sum_w1,
     score_tau,
-    probability,
-    mean_probability,
-    work,
     group,
 ):
-    """Modes, sums of w and score of eight resamples.
+    """Modes, sums of w and score of eight resamples, by Laplace or pseudo-likelihood.
 
     `u` (n_facilities, 8) holds the guesses and becomes the modes; the residuals of `table`, which are
     zero on entry, become what each row takes from the score of beta; `score_tau` (1, 8) takes the score of
-    log tau. `probability`, `mean_probability` (longest facility, 8), `work` and `group` (5 GROUP, 8) are scratch.
+    log tau. `group` (5 GROUP, 8) is scratch.
     """
     s = load(tau, 0)
     precision = 1.0 / (s * s)
@@ -291,7 +283,7 @@ def evaluate(
                 for c in range(start, stop):
                     z = cell_odds(table, index, c) * factor
                     add_residual(table, index, c, (copies * n[c]) * (z / (1.0 + z)))
-            elif kind == LAPLACE:
+            else:
                 kappa = f * load(sum_w1, j)
                 u_tau = 2.0 * mode * f * precision
                 total = total + copies * (mode * mode * precision - f * w0 - 0.5 * kappa * u_tau)
@@ -302,18 +294,6 @@ def evaluate(
                     p = z / (1.0 + z)
                     r = (copies * n[c]) * p
                     add_residual(table, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
-            else:
-                w0, w1, slope, level, tilt = add_nodes(
-                    table, index, n, start, stop, splat(events[j]), mode, factor, precision,
-                    node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
-                )  # fmt: skip
-                store(sum_w, j, w0)
-                store(sum_w1, j, w1)
-                total = total + copies * slope
-                for c in range(start, stop):
-                    p, mean = load(probability, c - start), load(mean_probability, c - start)
-                    r = mean + (p - p * p) * (level - tilt * p)
-                    add_residual(table, index, c, (copies * n[c]) * r)
     store(score_tau, 0, total)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from riskstd.model.kernels.lanes import GROUP, add_residual, cell_odds, find_modes
 from riskstd.model.kernels.vector import (
     bounded,
     choose_above,
@@ -33,10 +34,7 @@ def probabilities_at_mode(table, index, n, start, stop, factor, probability):
     """Write p of each cell; sums of n p, n p^2 and n p^3."""
     first, second, third = splat(0.0), splat(0.0), splat(0.0)
     for c in range(start, stop):
-        z = load(table, 2 * index[0][c])
-        for b in range(1, len(index)):
-            z = z * load(table, 2 * index[b][c])
-        z = z * factor
+        z = cell_odds(table, index, c) * factor
         p = z / (1.0 + z)
         store(probability, c - start, p)
         power = n[c] * p
@@ -237,3 +235,53 @@ def add_nodes(
     second_moment = mode * mode + 2.0 * mode * mean_shift + mean_square
     slope = second_moment * precision + slope_mean * u_tau + slope_shift * (1.0 - half_log_d_tau) - half_log_d_tau
     return w0, w1, slope, rest, 2.0 * in_curvature
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate_quadrature(
+    tau,
+    table,
+    index,
+    pointer,
+    n,
+    events,
+    multiplicity,
+    tolerance,
+    u,
+    sum_w,
+    sum_w1,
+    score_tau,
+    group,
+    node,
+    log_weight,
+    centre_log_weight,
+    product_cases,
+    probability,
+    mean_probability,
+    work,
+):
+    """Modes, sums of w and score of eight resamples; see `riskstd.model.kernels.lanes.evaluate`.
+
+    `probability`, `mean_probability` (longest facility, 8) and `work` are scratch too.
+    """
+    s = load(tau, 0)
+    precision = 1.0 / (s * s)
+    total = splat(0.0)
+    factors, sums = group[:GROUP], group[GROUP:]
+    for begin in range(0, len(events), GROUP):
+        end = min(begin + GROUP, len(events))
+        find_modes(begin, end, table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums)
+        for j in range(begin, end):
+            start, stop, copies = pointer[j], pointer[j + 1], load(multiplicity, j)
+            w0, w1, slope, level, tilt = add_nodes(
+                table, index, n, start, stop, splat(events[j]), load(u, j), load(factors, j - begin), precision,
+                node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
+            )  # fmt: skip
+            store(sum_w, j, w0)
+            store(sum_w1, j, w1)
+            total = total + copies * slope
+            for c in range(start, stop):
+                p, mean = load(probability, c - start), load(mean_probability, c - start)
+                r = mean + (p - p * p) * (level - tilt * p)
+                add_residual(table, index, c, (copies * n[c]) * r)
+    store(score_tau, 0, total)
