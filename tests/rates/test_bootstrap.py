@@ -220,7 +220,7 @@ def test_coverage_of_the_true_ratio(simulator, interval, n_nations, n_facilities
     """True ratios lie in 95 % intervals about 95 % of the time, over simulated nations.
 
     A tau estimated from 60 facilities, too small on average, costs two points: 93.0 % +- 0.5 over 120 such nations by
-    either interval. The lower bound lies four Monte Carlo errors below that.
+    either interval. The lower bound lies more than three Monte Carlo errors of 60 nations below that.
     The plug-in interval ignores the error of tau, so it is asked of many facilities only.
     """
     covered = []
