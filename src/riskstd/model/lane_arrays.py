@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 LANES = 8
 LINE_BYTES = 64
-NODE_ROWS = 8
 CELLS_PER_PATTERN = 8
 """Cells on each pattern above which a table row for every pattern pays."""
 
@@ -66,7 +65,9 @@ class LaneWork:
     def __init__(self, of: LaneRefitter) -> None:
         cells = of.cells
         m, n_rows, n_facilities = cells.n_coefficients, cells.design.n_table_rows, cells.n_facilities
-        longest = int(np.max(np.diff(cells.pointer))) if of.quadrature is not None else 1
+        longest, n_node_rows = 1, 1
+        if of.quadrature is not None:
+            longest, n_node_rows = int(np.max(np.diff(cells.pointer))), of.quadrature.N_ROWS * len(of.nodes)
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
         self.room, self.more_room = (lines(LANES * of.most_vectors) for _ in range(2))
@@ -80,7 +81,7 @@ class LaneWork:
         self.final_u, self.final_w, self.final_copies = (lines(n_facilities) for _ in range(3))
         self.probability, self.mean = lines(longest), lines(longest)
         self.group = lines(5 * of.kernels.GROUP)
-        self.nodes = lines(NODE_ROWS * max(1, len(of.nodes)))
+        self.nodes = lines(n_node_rows)
 
     def fill_tables(self, of: LaneRefitter) -> None:
         """Odds of the table rows at `beta`, residuals of zero."""

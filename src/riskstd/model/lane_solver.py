@@ -43,7 +43,6 @@ class Start:
     events : ndarray, shape (n_coefficients,)
         Sum of y x.
     curvature, inverse : ndarray, shape (n_coefficients + 1, n_coefficients + 1)
-    has_inverse : bool
     held : ndarray of bool, shape (n_coefficients + 1,)
     reml : float
         What REML adds to the score of log tau.
@@ -53,7 +52,6 @@ class Start:
     events: FloatArray
     curvature: FloatArray
     inverse: FloatArray
-    has_inverse: bool
     held: BoolArray
     reml: float
 
@@ -111,8 +109,6 @@ class LaneSolver:
             self._count[lane], self._previous[lane] = 0, 1.0
             work.copies[:, lane] = self._multiplicities[number]
             work.u[:, lane], work.sum_w[:, lane], work.sum_w1[:, lane] = of.start_modes
-            if not start.has_inverse:
-                self._inverse[lane] = np.nan
         return begins
 
     def _prepare(self, multiplicities: Sequence[FloatArray]) -> list[Start]:
@@ -126,7 +122,7 @@ class LaneSolver:
         if of.added_curvature is not None:
             curvature += of.added_curvature
         hold(curvature, held)
-        inverse, has_inverse = inverses(curvature)
+        inverse = inverses(curvature)
         reml = np.zeros(LANES)
         if of.is_reml:
             sum_w = of.start_modes[1][:, None]
@@ -135,7 +131,7 @@ class LaneSolver:
             score[:, -1] += reml
         score[held] = 0.0
         return [
-            Start(score[k], events[k], curvature[k], inverse[k], bool(has_inverse[k]), held[k], float(reml[k]))
+            Start(score[k], events[k], curvature[k], inverse[k], held[k], float(reml[k]))
             for k in range(len(multiplicities))
         ]
 
@@ -221,9 +217,8 @@ class LaneSolver:
     def _added_variance(self) -> FloatArray:
         """f^2 a' V a of each facility and finished resample, shape (n_facilities, 8)."""
         work, of = self._work, self._of
-        shrunken, covariance = self._covariance(
-            work.final_copies, work.final_w, self._final_theta, self._final_held
-        )  # fmt: skip
+        final = (work.final_copies, work.final_w, self._final_theta, self._final_held)
+        shrunken, covariance = self._covariance(*final)
         work.packed[:] = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1])).T
         of.kernels.quadratic_forms(of.mean_rows, work.packed, work.form)
         return shrunken**2 * work.form
@@ -252,7 +247,7 @@ class LaneSolver:
         np.multiply(copies * precision, shrunken, out=work.weight)
         information = unpack(spread + of.mean_squares.sums(of.kernels, work.weight, work.more_room))
         hold(information, held)
-        covariance, _ = inverses(information)
+        covariance = inverses(information)
         covariance[held[:, :-1]] = 0.0
         return shrunken, covariance
 
@@ -272,19 +267,17 @@ def hold(matrices: FloatArray, held: BoolArray) -> None:
         matrices[lane, k, k] = 1.0
 
 
-def inverses(matrices: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Inverse of each matrix, and whether it has one; NaN where not.
+def inverses(matrices: FloatArray) -> FloatArray:
+    """Inverse of each matrix; NaN throughout where it has none.
 
     Examples
     --------
-    >>> inverse, has_inverse = inverses(np.array([[[2.0]], [[0.0]]]))
-    >>> inverse.ravel().tolist(), has_inverse.tolist()
-    ([0.5, nan], [True, False])
+    >>> inverses(np.array([[[2.0]], [[0.0]]])).ravel().tolist()
+    [0.5, nan]
     """
     try:
-        return np.linalg.inv(matrices), np.ones(len(matrices), dtype=bool)
+        return np.linalg.inv(matrices)
     except np.linalg.LinAlgError:
         if len(matrices) == 1:
-            return np.full_like(matrices, np.nan), np.zeros(1, dtype=bool)
-    parts = [inverses(matrix[None]) for matrix in matrices]
-    return np.concatenate([inverse for inverse, _ in parts]), np.concatenate([ok for _, ok in parts])
+            return np.full_like(matrices, np.nan)
+    return np.concatenate([inverses(matrix[None]) for matrix in matrices])

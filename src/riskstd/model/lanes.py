@@ -4,7 +4,7 @@ The first Newton step of every resample comes from the scores and curvatures of 
 the full fit, without a pass over the data. A pass then serves eight resamples: modes start from where
 the step moves them, Broyden updates of the inverse curvature give the next steps, and a resample whose
 step is below `LANE_DECREMENT` takes it and is done. What does not settle this way is left to
-`Refitter.refit`.
+`Refitter.refit_in_full`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
-from riskstd.model.checks import is_separated
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule
 from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
@@ -114,8 +113,7 @@ class LaneRefitter(Refitter):
         """Coefficients that a lane holds, with log tau, shape (8, n_coefficients + 1)."""
         held = np.zeros((LANES, self.cells.n_coefficients + 1), dtype=bool)
         for lane in range(LANES):
-            separated = is_separated(high_cases[lane], high_events[lane], totals[lane, 0], totals[lane, 1])
-            held[lane, 1 + self._columns[separated]] = True
+            held[lane, :-1] = self._held(high_cases[lane], high_events[lane], *totals[lane])
         return held
 
 

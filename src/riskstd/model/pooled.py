@@ -8,7 +8,7 @@ import numpy as np
 
 from riskstd.model.algebra import invert_positive, quadratic_form, solve_positive, total
 from riskstd.model.cells import FloatArray
-from riskstd.model.evaluation import MODE_STEP, Evaluation, HermiteRule, bounded_exp
+from riskstd.model.evaluation import LAPLACE, MODE_STEP, Evaluation, bounded_exp
 from riskstd.model.paths import Path
 
 MAX_POOLED_STEPS = 60
@@ -111,8 +111,8 @@ def fit_pooled(
 
 def evaluate_pooled(path: Path, beta: FloatArray, multiplicity: FloatArray) -> Evaluation:
     """Evaluate the model without facility effects, tau = 0."""
-    zero, laplace = np.zeros(path.cells.n_facilities), HermiteRule.of(1)
-    return path.evaluate(beta, 0.0, zero, multiplicity, laplace, pseudo=True, step_tolerance=MODE_STEP)
+    zero = np.zeros(path.cells.n_facilities)
+    return path.evaluate(beta, 0.0, zero, multiplicity, LAPLACE, pseudo=True, step_tolerance=MODE_STEP)
 
 
 def excess_spread(path: Path, pooled: PooledFit, *, reml: bool) -> FloatArray:

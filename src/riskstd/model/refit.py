@@ -8,7 +8,7 @@ resample without a pass over the data; Broyden updates of the inverse Hessian do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from riskstd.model.evaluation import MODE_STEP, Evaluation, mode_slopes, unpack
 from riskstd.model.fit import estimate_from_pooled
 from riskstd.model.newton import bounded_step
 from riskstd.model.objective import added_variance, make_objective
+from riskstd.model.paths import path_of
 from riskstd.model.pooled import fit_pooled
 from riskstd.model.result import HierarchicalFit
 
@@ -76,8 +77,8 @@ class Refitter:
     def __init__(self, fit: HierarchicalFit, threads: int | None = None) -> None:
         data = fit.data
         self.cells = data.cells
-        self._options = (fit.method, fit.n_nodes, data.pql_form, threads)
-        self._objective = make_objective(data.cells, *self._options)
+        self._threads = threads
+        self._objective = make_objective(data.cells, fit.method, fit.n_nodes, data.pql_form, threads)
         self.path = self._objective.path
         self._beta, self._tau = data.beta, fit.tau
         self._columns, self._high_cases, self._high_events = level_counts(data.cells)
@@ -138,9 +139,7 @@ class Refitter:
             added = added_variance(at, self._objective.working_curvature(at, multiplicity), ~held)
             if not np.all(np.isfinite(added)):
                 return None
-        return Refit(
-            at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried, n_evaluations
-        )  # fmt: skip
+        return Refit(at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried, n_evaluations)
 
     def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
         """Refit to each of some multiplicities."""
@@ -153,11 +152,15 @@ class Refitter:
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""
-        held = np.zeros(self.cells.n_coefficients, dtype=bool)
         n_cases = float(np.sum(multiplicity * self.cells.cases))
         n_events = float(np.sum(multiplicity * self.cells.events))
         cases = np.einsum("j,jk->k", multiplicity, self._high_cases)
         events = np.einsum("j,jk->k", multiplicity, self._high_events)
+        return self._held(cases, events, n_cases, n_events)
+
+    def _held(self, cases: FloatArray, events: FloatArray, n_cases: float, n_events: float) -> NDArray[np.bool_]:
+        """Coefficients to hold, from cases and events at the upper level of each two-valued column, and of all."""
+        held = np.zeros(self.cells.n_coefficients, dtype=bool)
         held[1 + self._columns[is_separated(cases, events, n_cases, n_events)]] = True
         return held
 
@@ -203,8 +206,10 @@ class Refitter:
 
     def _full(self, multiplicity: FloatArray, held: NDArray[np.bool_]) -> tuple[Evaluation | None, int]:
         """Optimum from the pooled start, or None, and the iterations it took."""
-        cells = self.cells.hold_coefficients(held, self._beta)
-        objective = make_objective(cells, *self._options)
+        cells, objective = self.cells, self._objective
+        if held.any():
+            cells = cells.hold_coefficients(held, self._beta)
+            objective = replace(objective, path=path_of(cells, self._threads))
         pooled = fit_pooled(objective.path, multiplicity, POOLED_TOLERANCE, start=self._beta[~held])
         names = tuple(str(k) for k in range(cells.n_coefficients - 1))
         try:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, ndtr, ndtri
-from scipy.stats import binom
 
 from riskstd.rates.percentiles import DrawSummary, percentile_rank, tail_share
 from riskstd.rates.rules import CategoryLabels
@@ -252,6 +251,9 @@ def _at_most(allowed: Any, draws: Any, share: FloatArray) -> FloatArray:
 
 def _allowances(tail: float, n_replicates: int, presence: float) -> list[tuple[float, float, float]]:
     """Draws a limit may leave behind, by how often a facility is drawn: (probability, mean draws, allowed)."""
+    # heavy to load, and needed after a bootstrap only
+    from scipy.stats import binom
+
     numbers = np.arange(1, n_replicates + 1)
     weight = binom.pmf(numbers, n_replicates, presence)
     weight /= weight.sum()
