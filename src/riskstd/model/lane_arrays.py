@@ -70,15 +70,13 @@ class LaneWork:
             longest, n_node_rows = int(np.max(np.diff(cells.pointer))), of.quadrature.N_ROWS * len(of.nodes)
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
-        self.room, self.more_room = (lines(LANES * of.most_vectors) for _ in range(2))
         self.packed = lines(m * (m + 1) // 2)
         self.table = self.block_table = lines(2 * of.layout.n_rows)
         if of.layout.pattern_index is not None:
             self.block_table = lines(2 * n_rows)
-        self.copies, self.weight, self.form = (lines(n_facilities) for _ in range(3))
+        self.copies, self.form = (lines(n_facilities) for _ in range(2))
+        self.weight = np.empty((n_facilities, LANES), dtype=np.float32)
         self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
-        self.next_copies = lines(n_facilities)
-        self.final_u, self.final_w, self.final_copies = (lines(n_facilities) for _ in range(3))
         self.probability, self.mean = lines(longest), lines(longest)
         self.group = lines(5 * of.kernels.GROUP)
         self.nodes = lines(n_node_rows)
@@ -90,6 +88,22 @@ class LaneWork:
         of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_table)
         if pattern_index is not None:
             of.kernels.join_blocks(self.block_table, pattern_index, self.table)
+
+    def begin(self, of: LaneRefitter) -> None:
+        """Set modes and sums of w to those of the full fit."""
+        self.u[:], self.sum_w[:], self.sum_w1[:] = (part[:, None] for part in of.start_modes)
+
+    def move(self, of: LaneRefitter, theta: FloatArray, step: FloatArray) -> FloatArray:
+        """Theta (8, n_coefficients + 1) after a step; modes and sums of w move along to first order."""
+        self.step[:], self.tau[0] = step.T, np.exp(theta[:, -1])
+        of.kernels.move_modes(of.mean_rows, self.step, self.tau, self.u, self.sum_w, self.sum_w1)
+        return theta + step
+
+    def score(self, of: LaneRefitter, theta: FloatArray, events: FloatArray, mode_step: float) -> FloatArray:
+        """Score (8, n_coefficients + 1) at theta but for the REML term; `events` is the sum of y x."""
+        self.beta[:], self.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
+        self.evaluate(of, mode_step)
+        return np.column_stack([events - self.residual_sums(of), self.score_tau[0]])
 
     def evaluate(self, of: LaneRefitter, mode_step: float) -> None:
         """Modes, sums of w, residuals and score of log tau at `beta` and `tau`."""
@@ -115,11 +129,11 @@ class LaneWork:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FacilityValues:
-    """Numbers of each facility, filled up to whole vectors of eight.
+    """Numbers of each facility, filled up to whole vectors of a register: eight float64 or sixteen float32.
 
     Parameters
     ----------
-    vectors : ndarray, shape (n_facilities * n_vectors, 8)
+    vectors : ndarray, shape (n_facilities * n_vectors, 8 or 16)
     n_vectors, n_values : int
         Vectors and numbers of a facility.
     """
@@ -134,21 +148,23 @@ class FacilityValues:
 
         Examples
         --------
-        >>> FacilityValues.of(np.ones((3, 9)), np.float32).vectors.shape
+        >>> FacilityValues.of(np.ones((3, 9)), np.float64).vectors.shape
         (6, 8)
         """
         n_facilities, n_values = values.shape
-        n_vectors = -(-n_values // LANES)
+        n_vectors = -(-n_values // lane_count(dtype))
         vectors = lines(n_facilities * n_vectors, dtype)
         vectors.reshape(n_facilities, -1)[:, :n_values] = values
         return cls(vectors, n_vectors, n_values)
 
-    def sums(self, kernels: Any, weight: FloatArray, room: FloatArray) -> FloatArray:
-        """Sums over facilities of weight (n_facilities, 8) times the values, shape (8, n_values).
+    def sums(self, kernels: Any, weight: FloatArray) -> FloatArray:
+        """Sums over facilities of weight (n_facilities, 8), of the dtype of the values, times the values.
 
-        `room` has at least 8 `n_vectors` rows of eight numbers; the result is a part of it.
+        Returns
+        -------
+        ndarray, shape (8, n_values)
         """
-        out = room[: LANES * self.n_vectors]
+        out = lines(LANES * self.n_vectors, self.vectors.dtype.type)
         kernels.weighted_sums(weight, self.vectors, self.n_vectors, out)
         return out.reshape(LANES, -1)[:, : self.n_values]
 
@@ -157,9 +173,26 @@ def _columns(index: IntArray) -> tuple[IntArray, ...]:
     return tuple(np.ascontiguousarray(column, dtype=np.uint32) for column in index.T)
 
 
+def lane_count(dtype: type[np.floating]) -> int:
+    """Numbers of a type in one register.
+
+    Examples
+    --------
+    >>> lane_count(np.float64), lane_count(np.float32)
+    (8, 16)
+    """
+    return LINE_BYTES // np.dtype(dtype).itemsize
+
+
 def lines(n: int, dtype: type[np.floating] = np.float64) -> NDArray[Any]:
-    """Zeros of shape (n, 8), from the start of a line of the cache: rows across two lines take twice the time."""
-    size = np.dtype(dtype).itemsize
-    raw = np.zeros(n * LANES + LINE_BYTES // size, dtype=dtype)
-    first = (-raw.ctypes.data % LINE_BYTES) // size
-    return raw[first : first + n * LANES].reshape(n, LANES)
+    """Zeros in n rows, each from the start of a line of the cache: rows across two lines take twice the time.
+
+    Examples
+    --------
+    >>> lines(3).shape, lines(3, np.float32).shape
+    ((3, 8), (3, 16))
+    """
+    width = lane_count(dtype)
+    raw = np.zeros((n + 1) * width, dtype=dtype)
+    first = (-raw.ctypes.data % LINE_BYTES) // raw.itemsize
+    return raw[first : first + n * width].reshape(n, width)

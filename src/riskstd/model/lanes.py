@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
 from riskstd.model.engine import kernels
-from riskstd.model.evaluation import HermiteRule
+from riskstd.model.evaluation import HermiteRule, unpack
 from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
-from riskstd.model.lane_solver import MAX_LOG_TAU_RISE, LaneSolver
+from riskstd.model.lane_covariance import fill_forms, reml_term
+from riskstd.model.lane_solver import LANE_MODE_STEP, MAX_LOG_TAU_RISE, LaneSolver
 from riskstd.model.refit import Refit, Refitter
 from riskstd.model.result import HierarchicalFit
+from riskstd.model.score_expansion import ScoreExpansion
 
 FEW_FACILITIES = 80
 LARGEST_LOG_PRODUCT = 600.0
@@ -50,11 +52,6 @@ class LaneRefitter(Refitter):
         working = self._packed
         if not objective.pseudo:
             working = self.path.facility_curvature(at, pseudo=True).packed
-        ones = np.ones(cells.n_facilities)
-        self.added_curvature: FloatArray | None = None
-        if self.quadrature is not None:
-            exact = objective.observed_curvature(self.start_theta, at, ones)
-            self.added_curvature = exact - objective.curvature(at, ones).hessian
         self.mean_rows = self._sum_wx / at.sum_w[:, None]
         parts = _spread_and_mean_squares(working, self.mean_rows, at.sum_w, at.variance / at.tau**2)
         # seven digits are plenty for the metric of the steps and the share of the REML term, in half the memory
@@ -63,7 +60,6 @@ class LaneRefitter(Refitter):
         counts = (self._high_cases, self._high_events, np.column_stack([cells.cases, cells.events]))
         self._start_parts = (self._scores, cells.event_rows, *counts)
         self.start_values = FacilityValues.of(np.concatenate(self._start_parts, axis=1), np.float64)
-        self.most_vectors = max(values.n_vectors for values in (self.spread, self.curvatures, self.start_values))
         self.nodes, self.log_weights, self.centre_log_weight = node_pairs(objective.rule)
         longest_move = np.sqrt(2.0) * at.tau * np.exp(MAX_LOG_TAU_RISE) * max(1.0, self.nodes.max(initial=0.0))
         self.product_cases = float(np.clip(LARGEST_LOG_PRODUCT // longest_move, 1, MAX_PRODUCT_CASES))
@@ -71,6 +67,8 @@ class LaneRefitter(Refitter):
         self.layout = LaneLayout.of(cells)
         self.start_modes = (at.u, at.sum_w, at.sum_w1)
         self._local = threading.local()
+        self.start_reml = 0.0
+        self.expansion = self._expand_score()
 
     def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
         """Refit to each of some multiplicities; see `Refitter.refit`."""
@@ -94,6 +92,35 @@ class LaneRefitter(Refitter):
             self.kernels.standardized_ratios(work.table, layout.index, layout.pointer, layout.n, work.u, work.form)
             out += [work.form[:, lane].copy() for lane in range(n)]
         return out
+
+    def _expand_score(self) -> ScoreExpansion:
+        """Expansion of the score of all facilities, counted once."""
+        n_coefficients = len(self.start_theta)
+        none_held = np.zeros((LANES, n_coefficients), dtype=bool)
+        events = np.sum(self.cells.event_rows, axis=0)
+        work = self.work
+
+        def scores_of_eight(steps: FloatArray) -> FloatArray:
+            work.begin(self)
+            theta = work.move(self, np.tile(self.start_theta, (LANES, 1)), steps)
+            score = work.score(self, theta, events, LANE_MODE_STEP)
+            if self.is_reml:
+                fill_forms(self, work, theta, none_held)
+                score[:, -1] += reml_term(work, theta)
+            return score
+
+        def scores(steps: FloatArray) -> FloatArray:
+            filled = np.concatenate([steps, np.zeros((-len(steps) % LANES, n_coefficients))])
+            eights = filled.reshape(-1, LANES, n_coefficients)
+            return np.concatenate([scores_of_eight(eight) for eight in eights])[: len(steps)]
+
+        work.copies[:] = 1.0
+        if self.is_reml:
+            work.begin(self)
+            start = np.tile(self.start_theta, (LANES, 1))
+            fill_forms(self, work, start, none_held)
+            self.start_reml = float(reml_term(work, start)[0])
+        return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))
 
     @property
     def work(self) -> LaneWork:

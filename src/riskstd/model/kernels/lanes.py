@@ -89,13 +89,11 @@ def share_to_blocks(table, index, block_table):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def weighted_sums(weight, values, n_vectors, out):
-    """Sum over facilities of weight (n, 8) times their values, to `out` (8 n_vectors, 8), a resample after the other.
+    """Sum over facilities of weight (n, 8) times their values, added to `out`, `n_vectors` rows for each resample.
 
-    `values` (n n_vectors, 8) holds `n_vectors` vectors of each facility.
+    `values` has `n_vectors` rows for each facility; all are of float64, or all of float32.
     """
     n = len(weight)
-    for row in range(len(out)):
-        store(out, row, splat(0.0))
     for first in range(0, n, BLOCK_FACILITIES):
         last = min(first + BLOCK_FACILITIES, n)
         for k in range(n_vectors):

@@ -20,7 +20,6 @@ from riskstd.model.lane_arrays import LANES
 
 _DOUBLE, _LONG, _INT, _BYTE = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _VECTOR, _LONGS = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_LONG, LANES)
-_NARROW = ir.VectorType(ir.FloatType(), LANES)
 _FUSED = ("contract",)
 compiled_as: Any = intrinsic
 """Numba's decorator for generated code; the first parameter, the typing context, is numba's own."""
@@ -30,68 +29,78 @@ ROUNDER = 6755399441055744.0
 SIGNIFICAND, HALF_EXPONENT = 0x000FFFFFFFFFFFFF, 0x3FE0000000000000
 
 
-class Vec8Type(types.Type):
-    """Eight float64 in one register."""
+class VectorType(types.Type):
+    """Eight float64 or sixteen float32 in one register."""
 
-    def __init__(self) -> None:
-        super().__init__(name="Vec8")
-
-
-vec8 = Vec8Type()
+    def __init__(self, name: str, number: types.Float, llvm: ir.VectorType) -> None:
+        super().__init__(name=name)
+        self.number, self.llvm = number, llvm
 
 
-@register_model(Vec8Type)
-class Vec8Model(models.PrimitiveModel):
+vec8 = VectorType("Vec8", types.float64, _VECTOR)
+vec16 = VectorType("Vec16", types.float32, ir.VectorType(ir.FloatType(), 2 * LANES))
+
+
+@register_model(VectorType)
+class VectorModel(models.PrimitiveModel):
     """A vector value of LLVM."""
 
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _VECTOR)
+    def __init__(self, dmm: Any, fe_type: VectorType) -> None:
+        super().__init__(dmm, fe_type, fe_type.llvm)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, vector_type: Any) -> Any:
+def _of_array(array: Any) -> VectorType:
+    return vec16 if array.dtype == types.float32 else vec8
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
-    first = builder.mul(row, ir.Constant(row.type, LANES))
+    vector_type = _of_array(array_type).llvm
+    first = builder.mul(row, ir.Constant(row.type, vector_type.count))
     return builder.bitcast(builder.gep(data, [first]), vector_type.as_pointer())
 
 
 @compiled_as
 def load(typing_context, array, row):
-    """Row of an array of shape (n, 8), of float64 or float32."""
+    """Row of an array of shape (n, 8) of float64, or (n, 16) of float32."""
 
     def generate(context, builder, signature, arguments):
-        array_type = signature.args[0]
-        narrow = array_type.dtype == types.float32
-        vector_type = _NARROW if narrow else _VECTOR
-        first, row = arguments
-        value = builder.load(_address(context, builder, array_type, first, row, vector_type), typ=vector_type)
-        value.align = 4 if narrow else 8
-        return builder.fpext(value, _VECTOR) if narrow else value
+        address = _address(context, builder, signature.args[0], *arguments)
+        value = builder.load(address, typ=signature.return_type.llvm)
+        value.align = 8
+        return value
 
-    return vec8(array, types.intp), generate
+    return _of_array(array)(array, types.intp), generate
 
 
 @compiled_as
 def store(typing_context, array, row, vector):
-    """Write a vector to a row of an array of shape (n, 8)."""
+    """Write a vector to a row of such an array."""
 
     def generate(context, builder, signature, arguments):
-        to = _address(context, builder, signature.args[0], arguments[0], arguments[1], _VECTOR)
+        to = _address(context, builder, signature.args[0], *arguments[:2])
         builder.store(arguments[2], to).align = 8
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, vec8), generate
+    return types.void(array, types.intp, _of_array(array)), generate
 
 
 def _splat(builder: Any, value: Any, vector_type: Any) -> Any:
     undefined = ir.Constant(vector_type, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(_INT, 0))
-    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_INT, LANES), [0] * LANES))
+    zeros = ir.Constant(ir.VectorType(_INT, vector_type.count), [0] * vector_type.count)
+    return builder.shuffle_vector(one, undefined, zeros)
 
 
 @compiled_as
 def splat(typing_context, number):
-    """The number in all lanes."""
-    return vec8(types.float64), lambda context, builder, signature, arguments: _splat(builder, arguments[0], _VECTOR)
+    """The number in all lanes; sixteen of a float32."""
+    to = vec16 if number == types.float32 else vec8
+
+    def generate(context, builder, signature, arguments):
+        return _splat(builder, arguments[0], to.llvm)
+
+    return to(to.number), generate
 
 
 def _binary(instruction: str) -> Any:
@@ -100,7 +109,7 @@ def _binary(instruction: str) -> Any:
         def generate(context, builder, signature, arguments):
             return getattr(builder, instruction)(*arguments, flags=_FUSED)
 
-        return vec8(vec8, vec8), generate
+        return a(a, a), generate
 
     return operation
 
@@ -108,11 +117,11 @@ def _binary(instruction: str) -> Any:
 def _overload_operator(symbol: Callable[..., Any], operation: Any) -> None:
     @overload(symbol, inline="never")
     def choose(a, b):
-        if a is vec8 and b is vec8:
+        if isinstance(a, VectorType) and a is b:
             return lambda a, b: operation(a, b)
-        if a is vec8 and b is types.float64:
+        if isinstance(a, VectorType) and b is a.number:
             return lambda a, b: operation(a, splat(b))
-        if a is types.float64 and b is vec8:
+        if isinstance(b, VectorType) and a is b.number:
             return lambda a, b: operation(splat(a), b)
         return None
 
