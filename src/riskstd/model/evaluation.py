@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import roots_hermite
 
 from riskstd.model.cells import FloatArray
@@ -144,7 +146,7 @@ def unpack(packed: FloatArray) -> FloatArray:
     [[1.0, 2.0], [2.0, 3.0]]
     """
     size = int((np.sqrt(8 * packed.shape[-1] + 1) - 1) / 2)
-    rows, columns = np.tril_indices(size)
+    rows, columns = _lower_triangle(size)
     out = np.empty((*packed.shape[:-1], size, size))
     out[..., rows, columns] = packed
     out[..., columns, rows] = packed
@@ -159,5 +161,10 @@ def pack(matrices: FloatArray) -> FloatArray:
     >>> pack(np.array([[1.0, 2.0], [2.0, 3.0]])).tolist()
     [1.0, 2.0, 3.0]
     """
-    rows, columns = np.tril_indices(matrices.shape[-1])
+    rows, columns = _lower_triangle(matrices.shape[-1])
     return matrices[..., rows, columns]
+
+
+@lru_cache(maxsize=8)
+def _lower_triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.tril_indices(size)

@@ -55,7 +55,8 @@ class LaneLayout:
         rank = np.empty(n_patterns, dtype=np.uint32)
         rank[by_frequency] = np.arange(n_patterns)
         row = rank[cells.pattern]
-        order = np.lexsort((row, cells.facility))
+        # a pattern is in a facility's cells once
+        order = np.argsort(cells.facility.astype(np.int64) * n_patterns + row)
         return cls((row[order],), cells.n[order], pointer, _columns(cells.design.index[by_frequency]), n_patterns)
 
 
@@ -158,15 +159,23 @@ class FacilityValues:
         return cls(vectors, n_vectors, n_values)
 
     def sums(self, kernels: Any, weight: FloatArray) -> FloatArray:
-        """Sums over facilities of weight (n_facilities, 8), of the dtype of the values, times the values.
+        """Sums over facilities of weights times the values.
+
+        Many resamples in one call take little longer than eight: the values come from memory once.
+
+        Parameters
+        ----------
+        kernels : module
+        weight : ndarray, shape (n_eights, n_facilities, 8)
+            Of the dtype of the values.
 
         Returns
         -------
-        ndarray, shape (8, n_values)
+        ndarray, shape (n_eights, 8, n_values)
         """
-        out = lines(LANES * self.n_vectors, self.vectors.dtype.type)
+        out = lines(len(weight) * LANES * self.n_vectors, self.vectors.dtype.type)
         kernels.weighted_sums(weight, self.vectors, self.n_vectors, out)
-        return out.reshape(LANES, -1)[:, : self.n_values]
+        return out.reshape(len(weight), LANES, -1)[:, :, : self.n_values]
 
 
 def _columns(index: IntArray) -> tuple[IntArray, ...]:

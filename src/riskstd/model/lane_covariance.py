@@ -31,9 +31,9 @@ def fill_forms(of: LaneRefitter, work: LaneWork, theta: FloatArray, held: BoolAr
     """
     precision = np.exp(-2.0 * theta[:, -1])
     work.weight[:] = work.copies * work.sum_w
-    spread = of.spread.sums(of.kernels, work.weight)
+    spread = of.spread.sums(of.kernels, work.weight[None])[0]
     work.weight[:] = work.copies * precision * shrinkage(work, theta)
-    information = unpack(spread + of.mean_squares.sums(of.kernels, work.weight))
+    information = unpack(spread + of.mean_squares.sums(of.kernels, work.weight[None])[0])
     hold(information, held)
     covariance = inverses(information)
     covariance[held[:, :-1]] = 0.0

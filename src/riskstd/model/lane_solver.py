@@ -80,23 +80,33 @@ class LaneSolver:
     def solve(self) -> list[Refit | None]:
         """Estimates of each resample; None where the steps do not settle."""
         waiting: list[Waiting] = []
-        for first in range(0, len(self._multiplicities), LANES):
-            waiting += self._pass(self._begin(np.arange(first, min(first + LANES, len(self._multiplicities)))))
+        copies = self._copies(np.arange(len(self._multiplicities)))
+        values = self._of.start_values.sums(self._of.kernels, copies)
+        curvatures = self._of.curvatures.sums(self._of.kernels, copies.astype(np.float32))
+        for place, (eight, value, curvature) in enumerate(zip(copies, values, curvatures, strict=True)):
+            self._work.copies[:] = eight
+            waiting += self._pass(self._begin(LANES * place, value, unpack(curvature)))
         while waiting:
             eight, rest = waiting[:LANES], waiting[LANES:]
             waiting = rest + self._pass(self._resume(eight))
         return self._refits
 
-    def _begin(self, numbers: NDArray[Any]) -> Steps:
-        """Steps of some resamples from the full fit."""
+    def _copies(self, number: NDArray[Any]) -> FloatArray:
+        """Multiplicities of resamples by eights, shape (n_eights, n_facilities, 8), the last filled up with ones."""
+        n_eights = -(-len(number) // LANES)
+        out = np.ones((n_eights, self._of.cells.n_facilities, LANES))
+        for place, which in enumerate(number):
+            out[place // LANES, :, place % LANES] = self._multiplicities[which]
+        return out
+
+    def _begin(self, first: int, values: FloatArray, curvature: FloatArray) -> Steps:
+        """Steps of eight resamples from the full fit, from the sums over their facilities."""
         work, of = self._work, self._of
-        number = np.append(numbers, np.full(LANES - len(numbers), -1))
-        self._set_copies(number)
         work.begin(of)
-        score, events, *counts = of.split_start(of.start_values.sums(of.kernels, work.copies))
+        score, events, *counts = of.split_start(values)
         held = of.held_coefficients(*counts)
-        work.weight[:] = work.copies
-        curvature = unpack(of.curvatures.sums(of.kernels, work.weight))
+        number = np.arange(first, first + LANES)
+        number[number >= len(self._multiplicities)] = -1
         score[:, -1] += of.start_reml
         score[held] = 0.0
         step, curvature, inverse = of.expansion.start(score, curvature, held)
@@ -104,7 +114,7 @@ class LaneSolver:
             number=number,
             theta=np.tile(of.start_theta, (LANES, 1)),
             score=score,
-            step=np.array([bounded_step(row) for row in step]),
+            step=bounded_step(step),
             events=events,
             curvature=curvature,
             inverse=inverse,
@@ -119,13 +129,9 @@ class LaneSolver:
         work = self._work
         steps = Steps(*(np.stack(parts) for parts in zip(*(one.steps for one in filled), strict=True)))
         work.u[:], work.sum_w[:], work.sum_w1[:] = np.stack([one.modes for one in filled], axis=-1)
-        self._set_copies(steps.number)
+        work.copies[:] = self._copies(steps.number)[0]
         steps.number[len(waiting) :] = -1
         return steps
-
-    def _set_copies(self, number: NDArray[Any]) -> None:
-        for lane, which in enumerate(number):
-            self._work.copies[:, lane] = self._multiplicities[which] if which >= 0 else 1.0
 
     def _pass(self, steps: Steps) -> list[Waiting]:
         """Take the steps, evaluate there and set the next; what is done is reported, what is not waits."""
@@ -137,7 +143,7 @@ class LaneSolver:
         expected_error = length**2 / np.where(steps.n_evaluations == 1, 1.0, np.minimum(steps.length, 1.0))
         goes_on = (steps.number >= 0) & np.isfinite(length) & self._is_near(steps.theta)
         is_done = goes_on & (expected_error < LANE_ERROR)
-        steps = steps._replace(step=np.array([bounded_step(row) for row in step]), length=length)
+        steps = steps._replace(step=bounded_step(step), length=length)
         if is_done.any():
             self._report(self._take(steps, is_done), is_done)
         goes_on &= ~is_done & (steps.n_evaluations < MAX_EVALUATIONS)

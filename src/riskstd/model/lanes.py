@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
+from riskstd.model.compiled import thread_count
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule, unpack
 from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
@@ -38,10 +40,12 @@ class LaneRefitter(Refitter):
     ----------
     fit : HierarchicalFit
         With tau above zero.
+    threads : int, optional
+        Of the preparation; refits themselves take one. All processors when left out.
     """
 
-    def __init__(self, fit: HierarchicalFit) -> None:
-        super().__init__(fit, threads=1)
+    def __init__(self, fit: HierarchicalFit, threads: int | None = None) -> None:
+        super().__init__(fit, threads)
         lanes = kernels("lanes")
         assert lanes is not None
         self.kernels: Any = lanes
@@ -68,7 +72,8 @@ class LaneRefitter(Refitter):
         self.start_modes = (at.u, at.sum_w, at.sum_w1)
         self._local = threading.local()
         self.start_reml = 0.0
-        self.expansion = self._expand_score()
+        self.expansion = self._expand_score(thread_count(threads))
+        self.use_threads(1)
 
     def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
         """Refit to each of some multiplicities; see `Refitter.refit`."""
@@ -93,15 +98,16 @@ class LaneRefitter(Refitter):
             out += [work.form[:, lane].copy() for lane in range(n)]
         return out
 
-    def _expand_score(self) -> ScoreExpansion:
+    def _expand_score(self, threads: int) -> ScoreExpansion:
         """Expansion of the score of all facilities, counted once."""
         n_coefficients = len(self.start_theta)
         none_held = np.zeros((LANES, n_coefficients), dtype=bool)
         events = np.sum(self.cells.event_rows, axis=0)
-        work = self.work
 
         def scores_of_eight(steps: FloatArray) -> FloatArray:
+            work = self.work
             work.begin(self)
+            work.copies[:] = 1.0
             theta = work.move(self, np.tile(self.start_theta, (LANES, 1)), steps)
             score = work.score(self, theta, events, LANE_MODE_STEP)
             if self.is_reml:
@@ -112,12 +118,13 @@ class LaneRefitter(Refitter):
         def scores(steps: FloatArray) -> FloatArray:
             filled = np.concatenate([steps, np.zeros((-len(steps) % LANES, n_coefficients))])
             eights = filled.reshape(-1, LANES, n_coefficients)
-            return np.concatenate([scores_of_eight(eight) for eight in eights])[: len(steps)]
+            with ThreadPoolExecutor(threads) as pool:
+                return np.concatenate(list(pool.map(scores_of_eight, eights)))[: len(steps)]
 
-        work.copies[:] = 1.0
         if self.is_reml:
+            work, start = self.work, np.tile(self.start_theta, (LANES, 1))
             work.begin(self)
-            start = np.tile(self.start_theta, (LANES, 1))
+            work.copies[:] = 1.0
             fill_forms(self, work, start, none_held)
             self.start_reml = float(reml_term(work, start)[0])
         return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))
@@ -144,15 +151,16 @@ class LaneRefitter(Refitter):
         return held
 
 
-def make_refitter(fit: HierarchicalFit) -> Refitter:
+def make_refitter(fit: HierarchicalFit, threads: int | None = None) -> Refitter:
     """Eight resamples at a time where the compiled kernels can be used, one at a time where not.
 
-    With few facilities the REML term weighs much, and eight at a time know it to a few percent only.
+    `threads` prepare it; its refits take one each. With few facilities the REML term weighs much, and
+    eight at a time know it to a few percent only.
     """
     approximate = fit.method == "pql" and fit.data.pql_form == "reml" and fit.n_facilities < FEW_FACILITIES
     if fit.singular or approximate or kernels("lanes") is None:
         return Refitter(fit, threads=1)
-    return LaneRefitter(fit)
+    return LaneRefitter(fit, threads)
 
 
 def node_pairs(rule: HermiteRule) -> tuple[FloatArray, FloatArray, float]:

@@ -155,15 +155,16 @@ def is_slow(path: list[PathStep]) -> bool:
 
 
 def bounded_step(step: FloatArray) -> FloatArray:
-    """Shorten a step so that no coefficient and not log tau moves too far at once.
+    """Shorten a step, or each row of steps, so that no coefficient and not log tau moves too far at once.
 
     Examples
     --------
     >>> bounded_step(np.array([4.0, 1.0, 0.5])).tolist()
     [2.0, 0.5, 0.25]
     """
-    longest = max(np.max(np.abs(step[:-1])) / MAX_BETA_STEP, abs(step[-1]) / MAX_LOG_TAU_STEP, 1.0)
-    return step / longest
+    size = np.abs(step)
+    longest = np.maximum(np.max(size[..., :-1], axis=-1) / MAX_BETA_STEP, size[..., -1] / MAX_LOG_TAU_STEP)
+    return step / np.maximum(longest, 1.0)[..., None]
 
 
 def moved_modes(at: Evaluation, sum_wx: FloatArray, step: FloatArray) -> FloatArray:

@@ -92,6 +92,11 @@ class Refitter:
             self._mode_slopes = mode_slopes(self._at, fit.tau, curvature.sum_wx)
             self._scores = self.path.facility_scores(self._at)
 
+    def use_threads(self, threads: int) -> None:
+        """Take so many threads for each refit from now on."""
+        self._threads, self.path = threads, path_of(self.cells, threads)
+        self._objective = replace(self._objective, path=self.path)
+
     def refit(self, multiplicity: FloatArray) -> Refit | None:
         """Refit to facilities counted `multiplicity` times each.
 

@@ -62,7 +62,7 @@ class ScoreExpansion:
         if m > MOST_COEFFICIENTS or not np.all(np.isfinite(covariance)):
             return nothing
         # uncorrelated directions, each about as far as the estimates of resamples spread
-        directions = np.array([bounded_step(REACH * row) for row in np.linalg.cholesky(covariance).T])
+        directions = bounded_step(REACH * np.linalg.cholesky(covariance).T)
         odd, even = _differences(scores, directions)
         to_axes = np.linalg.inv(directions)
         jacobian = np.einsum("ai,ja->ij", odd, to_axes)

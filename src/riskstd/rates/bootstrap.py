@@ -96,11 +96,11 @@ class Resampler:
         variance: str = "prediction",
         threads: int | None = None,
     ) -> None:
+        self._threads = thread_count(threads)
         # one thread inside a replicate: replicates themselves run side by side
-        self._refitter = make_refitter(fit)
+        self._refitter = make_refitter(fit, self._threads)
         self._by_label = fit.data.order.by_label
         self._seed, self._variance = seed, variance
-        self._threads = thread_count(threads)
 
     def draw(self, numbers: Sequence[int]) -> Replicates:
         """Draw the replicates with the given numbers.

@@ -25,7 +25,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 MEMORY_LIMIT_BYTES = 512 * 2**20
 """Size of all ratios up to which they stay in memory."""
-BLOCK_BYTES = 32 * 2**20
+BLOCK_BYTES = 8 * 2**20
 """Size of the block of facilities whose draws are ordered at a time."""
 SPARE_BYTES = 16 * 2**20
 """Room left on the disk beside the ratios."""
@@ -73,12 +73,13 @@ class ReplicateStore:
         Yields
         ------
         ndarray, shape (facilities of the block, n_replicates)
-            A copy; NaN where a facility was not drawn.
+            A copy, in the same memory as the block before; NaN where a facility was not drawn.
         """
-        width = max(1, BLOCK_BYTES // (8 * n_replicates))
+        width = min(max(1, BLOCK_BYTES // (8 * n_replicates)), self.n_facilities)
+        room = np.empty((width, n_replicates))
         for start in range(0, self.n_facilities, width):
             stop = min(start + width, self.n_facilities)
-            block = np.empty((stop - start, n_replicates))
+            block = room[: stop - start]
             for first in range(0, n_replicates, CHUNK):
                 into = block[:, first : first + CHUNK]
                 rows = self.read(first, len(FIELDS) + start, len(FIELDS) + stop)

@@ -89,40 +89,38 @@ def share_to_blocks(table, index, block_table):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def weighted_sums(weight, values, n_vectors, out):
-    """Sum over facilities of weight (n, 8) times their values, added to `out`, `n_vectors` rows for each resample.
+    """Sum over facilities of weight (n_eights, n, 8) times their values, added to `out`, a resample after the other.
 
-    `values` has `n_vectors` rows for each facility; all are of float64, or all of float32.
+    `values` has `n_vectors` rows for each facility, `out` for each resample; all are of float64, or all of float32.
     """
-    n = len(weight)
+    n = weight.shape[1]
     for first in range(0, n, BLOCK_FACILITIES):
         last = min(first + BLOCK_FACILITIES, n)
-        for k in range(n_vectors):
-            a, b, c, d = (
-                load(out, k),
-                load(out, n_vectors + k),
-                load(out, 2 * n_vectors + k),
-                load(out, 3 * n_vectors + k),
-            )
-            e, f = load(out, 4 * n_vectors + k), load(out, 5 * n_vectors + k)
-            g, h = load(out, 6 * n_vectors + k), load(out, 7 * n_vectors + k)
-            for j in range(first, last):
-                value = load(values, j * n_vectors + k)
-                a = a + weight[j, 0] * value
-                b = b + weight[j, 1] * value
-                c = c + weight[j, 2] * value
-                d = d + weight[j, 3] * value
-                e = e + weight[j, 4] * value
-                f = f + weight[j, 5] * value
-                g = g + weight[j, 6] * value
-                h = h + weight[j, 7] * value
-            store(out, k, a)
-            store(out, n_vectors + k, b)
-            store(out, 2 * n_vectors + k, c)
-            store(out, 3 * n_vectors + k, d)
-            store(out, 4 * n_vectors + k, e)
-            store(out, 5 * n_vectors + k, f)
-            store(out, 6 * n_vectors + k, g)
-            store(out, 7 * n_vectors + k, h)
+        for eight in range(len(weight)):
+            copies, top = weight[eight], 8 * n_vectors * eight
+            for k in range(top, top + n_vectors):
+                a, b = load(out, k), load(out, n_vectors + k)
+                c, d = load(out, 2 * n_vectors + k), load(out, 3 * n_vectors + k)
+                e, f = load(out, 4 * n_vectors + k), load(out, 5 * n_vectors + k)
+                g, h = load(out, 6 * n_vectors + k), load(out, 7 * n_vectors + k)
+                for j in range(first, last):
+                    value = load(values, j * n_vectors + k - top)
+                    a = a + copies[j, 0] * value
+                    b = b + copies[j, 1] * value
+                    c = c + copies[j, 2] * value
+                    d = d + copies[j, 3] * value
+                    e = e + copies[j, 4] * value
+                    f = f + copies[j, 5] * value
+                    g = g + copies[j, 6] * value
+                    h = h + copies[j, 7] * value
+                store(out, k, a)
+                store(out, n_vectors + k, b)
+                store(out, 2 * n_vectors + k, c)
+                store(out, 3 * n_vectors + k, d)
+                store(out, 4 * n_vectors + k, e)
+                store(out, 5 * n_vectors + k, f)
+                store(out, 6 * n_vectors + k, g)
+                store(out, 7 * n_vectors + k, h)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
