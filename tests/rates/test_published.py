@@ -133,6 +133,16 @@ def test_trials_and_offset_equal_rows(rows, model):
     assert_allclose(counts.ratio, single.ratio, rtol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_layout_of_the_factors_changes_no_bit(rows, model, seed):
+    beta = model["beta"] + np.random.default_rng(seed).normal(0, 0.1, 3)
+    found = [
+        score_facilities(rows.y, X, rows.facility, mu=model["mu"], beta=beta, tau=model["tau"], scale="ratio").ratio
+        for X in (np.ascontiguousarray(rows.X), np.asfortranarray(rows.X))
+    ]
+    assert_array_equal(*found)
+
+
 def test_coefficients_by_name_and_measure_rules(rows, model):
     names = ["age", "diabetes", "asthma"]
     frame = pd.DataFrame(rows.X, columns=names)

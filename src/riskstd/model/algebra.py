@@ -24,6 +24,20 @@ def total(multiplicity: FloatArray, per_facility: FloatArray) -> FloatArray:
     return np.einsum("j,j...->...", multiplicity, per_facility)
 
 
+def log_odds_of_rows(X: FloatArray, mu: float, beta: FloatArray) -> FloatArray:
+    """mu + x'beta of each row, column by column, so that the layout of X in memory changes no bit.
+
+    Examples
+    --------
+    >>> log_odds_of_rows(np.array([[1.0, 2.0]]), -1.0, np.array([0.5, 0.25])).tolist()
+    [0.0]
+    """
+    total = np.full(len(X), float(mu))
+    for column, coefficient in zip(X.T, beta, strict=True):
+        total += coefficient * column
+    return total
+
+
 def central_differences(score: Callable[[FloatArray], FloatArray], theta: FloatArray) -> FloatArray:
     """Negative derivative of `score` (..., n) by theta (n,) by central differences.
 

@@ -26,7 +26,7 @@ from riskstd.model.inputs import ModelInput, read_model_input
 from riskstd.model.newton import MAX_LOG_TAU, MIN_LOG_TAU, Optimum, PathStep, maximise
 from riskstd.model.objective import Objective, added_variance, make_objective, total_value
 from riskstd.model.paths import Path
-from riskstd.model.pooled import MIN_START_TAU, PooledFit, excess_spread, fit_pooled, starting_tau
+from riskstd.model.pooled import MIN_START_TAU, PooledFit, excess_spread, fit_pooled, starting_point, starting_tau
 from riskstd.model.result import FitData, HierarchicalFit
 
 METHODS = ("agq", "laplace", "pql")
@@ -187,11 +187,14 @@ def estimate_from_pooled(objective: Objective, pooled: PooledFit, multiplicity: 
     if tau <= MIN_START_TAU:
         # near the boundary the decision is made at the exact estimates
         pooled = _finish(objective.path, pooled, multiplicity)
-        tau = starting_tau(pooled, excess_spread(objective.path, pooled, reml=objective.reml), multiplicity)
+        spread = excess_spread(objective.path, pooled, reml=objective.reml)
+        tau = starting_tau(pooled, spread, multiplicity)
     if tau == 0.0:
         return _boundary(pooled, multiplicity)
-    theta = np.append(pooled.beta, np.log(tau))
-    optimum = maximise(objective, theta, np.zeros(objective.cells.n_facilities), multiplicity)
+    cells = objective.cells
+    rate = float(np.sum(multiplicity * cells.events) / np.sum(multiplicity * cells.cases))
+    theta = starting_point(pooled, tau, spread, multiplicity, rate)
+    optimum = maximise(objective, theta, np.zeros(cells.n_facilities), multiplicity)
     if optimum.theta[-1] <= MIN_LOG_TAU:
         return _boundary(_finish(objective.path, pooled, multiplicity), multiplicity)
     at = optimum.evaluation

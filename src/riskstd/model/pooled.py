@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import fminbound
 
 from riskstd.model.algebra import invert_positive, quadratic_form, solve_positive, total
 from riskstd.model.cells import FloatArray
@@ -13,6 +14,8 @@ from riskstd.model.paths import Path
 
 MAX_POOLED_STEPS = 60
 POOLED_DECREMENT = 1e-10
+START_REACH, START_TOLERANCE = 1.0, 0.005
+"""Distance of log tau from its moment estimate within which a better start is looked for, and how closely."""
 MIN_START_TAU = 0.1
 SMALL_MOVE = 0.1
 """Largest move of log-odds in a step at which the information changes in proportion."""
@@ -141,3 +144,39 @@ def starting_tau(pooled: PooledFit, spread: FloatArray, multiplicity: FloatArray
     if excess <= 0:
         return 0.0
     return float(np.sqrt(max(excess / np.sum(multiplicity * pooled.at.sum_w**2), MIN_START_TAU**2)))
+
+
+def starting_point(
+    pooled: PooledFit, moment_tau: float, spread: FloatArray, multiplicity: FloatArray, rate: float
+) -> FloatArray:
+    """Theta near the optimum: the model with normal score residuals tells tau, and tau how far mu lies below.
+
+    Facilities that differ by tau have the same mean rate at log-odds lower by tau^2 (1 - 2 rate) / 2.
+
+    Parameters
+    ----------
+    pooled : PooledFit
+    moment_tau : float
+        Above zero.
+    spread : ndarray, shape (n_facilities,)
+        Of `excess_spread`.
+    multiplicity : ndarray, shape (n_facilities,)
+    rate : float
+        Events per case.
+
+    Returns
+    -------
+    ndarray, shape (n_coefficients + 1,)
+    """
+    w = pooled.at.sum_w
+    squared = spread + w
+
+    def deviance(log_tau: float) -> float:
+        terms = np.log1p(np.exp(2.0 * log_tau) * w) - squared / (w + np.exp(-2.0 * log_tau))
+        return float(np.sum(multiplicity * terms))
+
+    middle = float(np.log(moment_tau))
+    log_tau = float(np.asarray(fminbound(deviance, middle - START_REACH, middle + START_REACH, xtol=START_TOLERANCE)))
+    theta = np.append(pooled.beta, log_tau)
+    theta[0] -= 0.5 * np.exp(2.0 * log_tau) * (1.0 - 2.0 * rate)
+    return theta

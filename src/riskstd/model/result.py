@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from riskstd.errors import FitError
+from riskstd.model.algebra import log_odds_of_rows
 from riskstd.model.cells import Cells, FacilityOrder, FloatArray
 from riskstd.model.inputs import count_text, read_factors, read_numbers, read_values
 from riskstd.model.newton import PathStep
@@ -258,7 +259,7 @@ class HierarchicalFit:
             rows, facility, offset = self._encoder.read_new(X, facility, offset, self.factor_names)
         else:
             rows = self._read_design(X)
-        log_odds = self.mu + np.einsum("iq,q->i", rows, self.beta)
+        log_odds = log_odds_of_rows(rows, self.mu, self.beta)
         if offset is not None:
             log_odds = log_odds + read_numbers(offset, "offset", len(rows))
         if facility is None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
+from riskstd.model.algebra import log_odds_of_rows
 from riskstd.model.cells import Cells, FacilityOrder, order_by_content
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.inputs import ModelInput, read_model_input
@@ -136,7 +137,7 @@ def score_facilities(
 
 def _cells_at(rows: ModelInput, mu: float, beta: FloatArray) -> tuple[Cells, FacilityOrder]:
     """Cells of the rows, facilities by content, with mu + x'beta as offset, so that cases of equal risk share one."""
-    log_odds = mu + np.einsum("iq,q->i", np.asarray(rows.X, dtype=np.float64), beta)
+    log_odds = log_odds_of_rows(np.asarray(rows.X), mu, beta)
     if rows.offset is not None:
         log_odds = log_odds + rows.offset
     none = np.zeros((len(log_odds), 0))

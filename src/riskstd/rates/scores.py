@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from riskstd.errors import FitError
+from riskstd.model.algebra import log_odds_of_rows
 from riskstd.model.cells import Cells
 from riskstd.model.inputs import code_facilities, read_factors, read_values
 from riskstd.model.paths import path_of
@@ -131,7 +132,7 @@ def predicted_expected(
     if len(codes) != len(rows):
         raise FitError(f"facility has {len(codes)} labels, X has {len(rows)} rows", expected="one label per row")
     facility_effects = read_effects(effects, labels)
-    average = mu + np.einsum("iq,q->i", rows, coefficients)
+    average = log_odds_of_rows(rows, mu, coefficients)
     cases = np.bincount(codes, minlength=len(labels))
     predicted = np.bincount(codes, expit(average + facility_effects[codes]), len(labels)) / cases
     expected = np.bincount(codes, expit(average), len(labels)) / cases

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from riskstd.errors import FitError
+from riskstd.model.algebra import log_odds_of_rows
 from riskstd.model.assess.predictions import freeze_arrays
 from riskstd.model.cells import Cells
 from riskstd.model.inputs import count_text, read_factors, read_numbers
@@ -155,7 +156,7 @@ class PooledLogistic:
                 "columns of X differ from the risk factors of the fit in name or order",
                 expected=", ".join(self.factor_names),
             )
-        log_odds = self.mu + np.einsum("iq,q->i", rows, self.beta)
+        log_odds = log_odds_of_rows(rows, self.mu, self.beta)
         if offset is not None:
             log_odds = log_odds + read_numbers(offset, "offset", len(rows))
         return expit(log_odds)
