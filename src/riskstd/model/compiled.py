@@ -197,10 +197,12 @@ class CompiledPath:
 
         def run(k: int) -> None:
             begin, end = self.chunks[k]
+            longest = int(np.max(np.diff(cells.pointer[begin : end + 1]), initial=0))
+            scratch = self._curvature.make_scratch(0 if pseudo else 1, len(rule.x), m, longest)
             self._curvature.add_hessians(
                 begin, end, 0 if pseudo else 1, odds_table, cells.index, cells.pointer, cells.n, cells.events,
                 self._dense_table, *self._table, at.tau, at.u, at.variance, rule.x, at.node_weight, multiplicity,
-                totals[k], each, sum_wx, cell_weight,
+                totals[k], each, sum_wx, cell_weight, scratch,
             )  # fmt: skip
 
         self._run(run)

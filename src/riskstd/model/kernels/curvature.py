@@ -144,8 +144,11 @@ def add_to(array, row, vector):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_rows(first, last, index, dense, table_pointer, table_column, table_value, n_groups, rows):
-    """Rows of the design of some cells, from dense tables when there are any, else from sparse ones."""
+def fill_rows(first, last, index, dense, table_pointer, table_column, table_value, n_groups, rows, flat):
+    """Rows of the design of some cells, from dense tables when there are any, else from sparse ones.
+
+    `flat` is `rows` as one row of numbers.
+    """
     n_blocks = index.shape[1]
     if len(dense) > 0:
         for cell in range(first, last):
@@ -155,7 +158,6 @@ def fill_rows(first, last, index, dense, table_pointer, table_column, table_valu
                     row = row + load(dense, index[cell, b] * n_groups + g)
                 store(rows, (cell - first) * n_groups + g, row)
         return
-    flat = rows.ravel()
     width = n_groups * LANES
     for cell in range(first, last):
         start = (cell - first) * width
@@ -170,15 +172,14 @@ def fill_rows(first, last, index, dense, table_pointer, table_column, table_valu
 def fill_odds(first, last, index, odds_table, n, odds, cases):
     """Odds at the average facility and cases of some cells; none in the rest of the last register."""
     n_blocks = index.shape[1]
-    odds_flat, cases_flat = odds.ravel(), cases.ravel()
     for cell in range(first, last):
         value = odds_table[index[cell, 0]]
         for b in range(1, n_blocks):
             value *= odds_table[index[cell, b]]
-        odds_flat[cell - first] = value
-        cases_flat[cell - first] = n[cell]
+        odds[cell - first] = value
+        cases[cell - first] = n[cell]
     for at in range(last - first, (last - first + LANES - 1) // LANES * LANES):
-        odds_flat[at] = cases_flat[at] = 0.0
+        odds[at] = cases[at] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -299,6 +300,37 @@ def exact_vectors(size, sums, sum_w, events, u, f, s2, multiplicity, n_nodes, no
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def counts_of(kind, n_given, size):
+    """Nodes in use, moments of a cell, registers of a row, and rows whose products a Hessian adds."""
+    n_nodes = n_given if kind == 1 else 1
+    n_moments = 4 if n_nodes == 1 else NODES + (n_nodes + 4) // 4 * 4
+    return n_nodes, n_moments, (size + LANES) // LANES, 2 if kind == 0 else 3 if n_nodes == 1 else 3 + n_nodes
+
+
+def make_scratch(kind, n_given, size, longest):
+    """Arrays that `add_hessians` writes to, and the same memory as vectors; `longest` is the most cells of a facility.
+
+    They are made here and not in the kernel, whose compilation they would prolong.
+    """
+    n_nodes, n_moments, width, n_rows = counts_of.py_func(kind, n_given, size)
+    left = np.zeros((width * LANES, BLOCK_FACILITIES * n_rows))
+    right = np.zeros((BLOCK_FACILITIES * n_rows, width * LANES))
+    product = np.zeros((width * LANES, width * LANES))
+    moments, rows = np.zeros((n_moments, TILE_CELLS)), np.zeros((TILE_CELLS * width, LANES))
+    odds, cases = np.zeros(TILE_CELLS), np.zeros(TILE_CELLS)
+    sums = np.zeros((n_moments, width * LANES))
+    by_node = np.zeros((5, n_nodes))
+    by_node[[0, 2]] = 1.0
+    return (
+        left, right, right.reshape(-1, LANES), product, product.reshape(-1, LANES),
+        moments, moments.reshape(-1, LANES), rows, rows.ravel(),
+        odds, odds.reshape(-1, LANES), cases, cases.reshape(-1, LANES), sums, sums.reshape(-1, LANES),
+        np.zeros((2, longest)), by_node, np.zeros((1, LANES)),
+        np.empty(size, np.int64), np.empty(size), np.empty((size + 1, size + 1)),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_hessians(
     begin,
     end,
@@ -322,35 +354,26 @@ def add_hessians(
     each,
     sum_wx,
     cell_weight,
+    scratch,
 ):
     """Add the negative Hessians of facilities begin .. end - 1 to `total`, half of each: add the transpose.
 
     The part X' diag(cell_weight) X is left to the caller, who can sum the weights of a
     pattern first; only `each`, which takes the packed Hessian of every facility when it has rows, holds it.
     `kind` is 0 for the working curvature, 1 for the exact one; `sum_wx` takes sum w x of every facility.
+    `scratch` comes from `make_scratch`.
     """
+    (
+        left, right, right_vectors, product, product_vectors, moments, moment_vectors, rows, flat_rows,
+        odds, odds_vectors, cases, cases_vectors, sums, sum_vectors, by_cell, by_node, room, column, value, square,
+    ) = scratch  # fmt: skip
     size = sum_wx.shape[1]
-    n_nodes = len(node) if kind == 1 else 1
-    n_moments = 4 if n_nodes == 1 else NODES + (n_nodes + 4) // 4 * 4
-    width = (size + LANES) // LANES
-    n_rows = 2 if kind == 0 else 3 if n_nodes == 1 else 3 + n_nodes
-    left = np.zeros((width * LANES, BLOCK_FACILITIES * n_rows))
-    right = np.zeros((BLOCK_FACILITIES * n_rows, width * LANES))
-    product = np.zeros((width * LANES, width * LANES))
-    moments, rows = np.zeros((n_moments, TILE_CELLS)), np.zeros((TILE_CELLS * width, LANES))
-    odds, cases = np.zeros((TILE_CELLS // LANES, LANES)), np.zeros((TILE_CELLS // LANES, LANES))
-    sums, room = np.zeros((n_moments, width * LANES)), np.zeros((1, LANES))
-    factor, shift, share = np.ones(n_nodes), np.zeros(n_nodes), np.ones(n_nodes)
-    slope, sum_w = np.zeros(n_nodes), np.zeros(n_nodes)
-    longest = 0
-    for j in range(begin, end):
-        longest = max(longest, pointer[j + 1] - pointer[j])
-    w_first, w_second = np.zeros(longest), np.zeros(longest)
-    column, value = np.empty(size, np.int64), np.empty(size)
-    square = np.empty((size + 1, size + 1))
+    n_nodes, n_moments, width, n_rows = counts_of(kind, len(node), size)
+    w_first, w_second = by_cell[0], by_cell[1]
+    factor, shift, share, slope, sum_w = by_node[0], by_node[1], by_node[2], by_node[3], by_node[4]
+    used = 0
     s2 = tau * tau
     keeps = len(each) > 0
-    used = 0
     for j in range(begin, end):
         start, stop = pointer[j], pointer[j + 1]
         f = variance[j]
@@ -362,18 +385,18 @@ def add_hessians(
                 shift[k] = np.sqrt(2.0 * f) * node[k]
                 factor[k] = at_mode * bounded_exp(shift[k])
                 share[k] = node_weight[j, k]
-        by_cell = MEAN_W if n_nodes > 1 else W
+        weight_row = MEAN_W if n_nodes > 1 else W
         for first in range(start, stop, TILE_CELLS):
             last = min(first + TILE_CELLS, stop)
-            fill_rows(first, last, index, dense, table_pointer, table_column, table_value, width, rows)
+            fill_rows(first, last, index, dense, table_pointer, table_column, table_value, width, rows, flat_rows)
             fill_odds(first, last, index, odds_table, n, odds, cases)
             fill_moments(
-                (last - first + LANES - 1) // LANES, odds, cases, at_mode, kind, n_nodes, factor, share, shift,
-                moments.reshape(-1, LANES), sum_w, room,
+                (last - first + LANES - 1) // LANES, odds_vectors, cases_vectors, at_mode, kind, n_nodes,
+                factor, share, shift, moment_vectors, sum_w, room,
             )  # fmt: skip
-            add_products(moments, rows, last - first, n_moments, width, sums.reshape(-1, LANES))
+            add_products(moments, rows, last - first, n_moments, width, sum_vectors)
             for at in range(last - first):
-                cell_weight[first + at] = moments[by_cell, at]
+                cell_weight[first + at] = moments[weight_row, at]
                 w_first[first - start + at] = moments[W1, at]
                 w_second[first - start + at] = moments[W2, at]
         here, there = left[:, used : used + n_rows], right[used : used + n_rows]
@@ -405,7 +428,7 @@ def add_hessians(
         for i in range(size):
             sum_wx[j, i] = sums[W, i]
         if used + n_rows > len(right) or j == end - 1:
-            add_products(left, right.reshape(-1, LANES), used, width * LANES, width, product.reshape(-1, LANES))
+            add_products(left, right_vectors, used, width * LANES, width, product_vectors)
             used = 0
     for i in range(size + 1):
         for k in range(size + 1):
