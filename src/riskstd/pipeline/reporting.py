@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY
 from riskstd.pipeline.manifest import versions
+from riskstd.pipeline.saved import ALL_PERIOD
 from riskstd.report import IntervalFacts, ReportInput
 from riskstd.spec import fidelity_of
 
@@ -57,5 +58,5 @@ def report_input(
 
 def _period_words(settings: RunSettings) -> str:
     if settings.period is None:
-        return "every procedure date in the claims"
+        return ALL_PERIOD
     return " to ".join(settings.period)

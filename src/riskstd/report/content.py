@@ -16,7 +16,8 @@ from riskstd.tables import ATTRITION, FACILITY_RATES, HOSPITAL_VISITS, OUTCOMES
 if TYPE_CHECKING:
     import pandas as pd
 
-Profile = Literal["facility", "public"]
+Profile = Literal["facility-phi", "facility", "public"]
+"""For whom: a facility with its own cases, a facility without persons, or anyone."""
 
 _MODEL_KEYS = ("method", "mu", "tau", "coefficients", "log_likelihood", "converged", "singular")
 

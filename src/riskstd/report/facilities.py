@@ -117,8 +117,8 @@ def read_facilities(content: ReportInput, profile: Profile, counts: Counts | Non
     sums over all facilities give no hidden number away.
     """
     assert content.rates is not None
-    frame = _sorted_for_reading(content.rates, content.measure, by_rate=profile == "facility")
-    if profile == "facility":
+    frame = _sorted_for_reading(content.rates, content.measure, by_rate=profile != "public")
+    if profile != "public":
         nothing = np.zeros(len(frame), dtype=bool)
         return Facilities(frame, nothing, nothing)
     minimum = max(content.measure.definition.score.categories.minimum_cases, SMALL_CELL + 1)
