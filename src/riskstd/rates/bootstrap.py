@@ -35,8 +35,9 @@ FloatArray = NDArray[np.floating[Any]]
 VARIANCES = ("prediction", "posterior")
 CHUNK = 256
 """Replicates drawn between two reports of progress."""
+MAX_TASK = 64
 MAX_TASK_VALUES = 2**20
-"""Effects, one a facility and replicate, that a thread holds at a time."""
+"""Replicates, and effects, one a facility and replicate, that a thread holds at a time: few enough for its caches."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,6 +102,8 @@ class Resampler:
         self._refitter = make_refitter(fit, self._threads)
         self._by_label = fit.data.order.by_label
         self._seed, self._variance = seed, variance
+        # kept from call to call, so that its threads keep their arrays
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     def draw(self, numbers: Sequence[int]) -> Replicates:
         """Draw the replicates with the given numbers.
@@ -116,10 +119,8 @@ class Resampler:
         """
         size = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
         tasks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-        if self._threads == 1 or len(tasks) == 1:
-            return join_replicates([self._draw_some(task) for task in tasks])
-        with ThreadPoolExecutor(self._threads) as pool:
-            return join_replicates(list(pool.map(self._draw_some, tasks)))
+        drawn = map(self._draw_some, tasks) if self._pool is None else self._pool.map(self._draw_some, tasks)
+        return join_replicates(list(drawn))
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
@@ -188,10 +189,10 @@ def task_size(n: int, threads: int, n_facilities: int) -> int:
     Examples
     --------
     >>> task_size(256, 2, 4000), task_size(20, 4, 4000), task_size(256, 2, 10**6)
-    (128, 8, 8)
+    (64, 8, 8)
     """
     share = -(-n // threads)
-    return max(LANES, min(share, MAX_TASK_VALUES // n_facilities))
+    return max(LANES, min(share, MAX_TASK, MAX_TASK_VALUES // n_facilities))
 
 
 def join_replicates(parts: Sequence[Replicates]) -> Replicates:

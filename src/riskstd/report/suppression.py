@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.optimize import linprog
 
+from riskstd.report.wording import HIDDEN, Suppressed
+
 SMALL_CELL = 10
 """Largest count that may not be shown."""
 
@@ -45,6 +47,89 @@ def is_small(count: float, limit: int = SMALL_CELL) -> bool:
     [False, True, True, False]
     """
     return 1 <= count <= limit
+
+
+def shown_count(n: int | Suppressed, limit: int = SMALL_CELL) -> int | Suppressed:
+    """Return a count that stands alone, or `HIDDEN` if it is small.
+
+    This is primary suppression: it fits a count that no other printed number completes to a known total.
+    Counts that add up to one go through `shown_parts`, a share through `shown_share`.
+
+    Parameters
+    ----------
+    n : int or HIDDEN
+        True count, before any rounding; a hidden one stays hidden.
+    limit : int
+        Largest count that may not be shown.
+
+    Returns
+    -------
+    int or HIDDEN
+        `riskstd.report.wording.number` writes either.
+
+    Examples
+    --------
+    >>> [shown_count(n) for n in (0, 1, 10, 11)]
+    [0, HIDDEN, HIDDEN, 11]
+    """
+    return HIDDEN if isinstance(n, Suppressed) or is_small(n, limit) else n
+
+
+def shown_share(
+    part: int | Suppressed, whole: int | Suppressed, limit: int = SMALL_CELL
+) -> float | Suppressed | None:
+    """Return part / whole, or `HIDDEN` if the part, the rest or the whole is small.
+
+    Parameters
+    ----------
+    part, whole : int or HIDDEN
+        True counts, before any rounding; the share of a hidden count is hidden.
+    limit : int
+        Largest count that may not be shown.
+
+    Returns
+    -------
+    float, HIDDEN or None
+        A proportion; None when the whole is 0, since there is no share of nothing.
+
+    Examples
+    --------
+    >>> [shown_share(part, 40) for part in (0, 4, 20, 36, 40)]
+    [0.0, HIDDEN, 0.5, HIDDEN, 1.0]
+    >>> shown_share(0, 7), shown_share(0, 0)
+    (HIDDEN, None)
+    """
+    if isinstance(part, Suppressed) or isinstance(whole, Suppressed):
+        return HIDDEN
+    if any(is_small(n, limit) for n in (part, whole - part, whole)):
+        return HIDDEN
+    return part / whole if whole else None
+
+
+def shown_parts(parts: Sequence[int], limit: int = SMALL_CELL) -> list[int | Suppressed]:
+    """Return counts that add up to a known total, with `HIDDEN` in place of small ones and of what gives them away.
+
+    Parameters
+    ----------
+    parts : sequence of int
+        True counts of groups without overlap that together make a total which is printed elsewhere.
+    limit : int
+        Largest count that may not be shown.
+
+    Returns
+    -------
+    list of int or HIDDEN
+        In the order given.
+
+    Examples
+    --------
+    >>> shown_parts([4, 36, 60]), shown_parts([12, 0, 60])
+    ([HIDDEN, HIDDEN, 60], [12, 0, 60])
+    """
+    names = [f"part{k:06}" for k in range(len(parts))]
+    cells = {"total": sum(parts), **dict(zip(names, parts, strict=True))}
+    hidden = suppress(cells, [Total("total", tuple(names))], keep=["total"], limit=limit)
+    return [HIDDEN if name in hidden else n for name, n in zip(names, parts, strict=True)]
 
 
 def suppress(
