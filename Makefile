@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_OUT ?= demo
 
-.PHONY: help demo test test-slow check format lock clean
+.PHONY: help demo test test-slow check axe format lock clean
 
 help:
 	@echo "make demo       synthetic claims, four measures, reports (in $(DEMO_OUT)/)"
@@ -13,7 +13,9 @@ help:
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make bench      the model against its peers, on simulated data (half an hour); bench-quick: two minutes"
 	@echo "make bench-coverage  how often interval estimates hold the true rate, on simulated data (five minutes)"
+	@echo "make bench-report  facility reports a minute, and where the time goes (two minutes)"
 	@echo "make bench-peers  install the peers of the benchmark in an environment of their own"
+	@echo "make axe        axe-core from npm, for the accessibility test"
 	@echo "make check      ruff, pyright, import rules, definitions"
 	@echo "make format     format the code"
 	@echo "make lock       renew requirements.lock from pyproject.toml (needs uv)"
@@ -35,6 +37,11 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n auto -m slow
+
+axe: .make/axe/node_modules/axe-core/axe.min.js
+
+.make/axe/node_modules/axe-core/axe.min.js:
+	npm install --silent --no-audit --no-fund --prefix .make/axe axe-core@4.10.3
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers bench-coverage
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
@@ -14,6 +14,9 @@ bench-quick: $(READY)
 bench-full: $(READY)
 	$(BIN)/python bench/model/run.py --full
 	$(BIN)/python bench/model/page.py
+
+bench-report: $(READY)
+	$(BIN)/python bench/report/run.py
 
 bench-coverage: $(READY)
 	$(BIN)/python bench/model/interval_coverage.py

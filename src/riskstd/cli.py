@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from riskstd import __version__
-from riskstd.errors import OptionError, RiskstdError
+from riskstd.errors import OptionError, RiskstdError, TooFewDataError
 
 app = typer.Typer(
     help="From Medicare claims to risk-standardized hospital visit rates per facility.",
@@ -245,6 +245,67 @@ def fit(
 
 
 @app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run, or of several.")],
+    facility: Annotated[
+        list[str] | None, typer.Option(help="Facility to report on, by its id; may be repeated.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Report on every facility.")] = False,
+    profile: Annotated[
+        str, typer.Option(help="Audience: public, facility (no persons), facility-phi (own cases).")
+    ] = "facility",
+    formats: Annotated[str, typer.Option("--format", help="Facility reports: workbook, page, pdf.")] = "workbook,page",
+    published: Annotated[
+        Path | None, typer.Option(help="Facility file of the Provider Data Catalog, to compare with.")
+    ] = None,
+    directory: Annotated[Path | None, typer.Option(help="CSV of facilities: npi, name, state.")] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="Earlier run of the measure, oldest first; may be repeated.")
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="The national report as PDF too.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if left out.")] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write reports of a finished run to its folder report/PROFILE; a call that was stopped goes on where it was."""
+    from riskstd.pipeline.reports import ReportOptions, write_reports
+    from riskstd.pipeline.saved import find_runs
+
+    if every and facility:
+        raise OptionError("--all together with --facility", expected="one of them")
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in formats.split(",")))
+    rows, without_rates, failed = [], [], 0
+    for folder in find_runs(run_dir):
+        options = ReportOptions(
+            folder, _profile(profile), kinds, published, directory, tuple(earlier or ()), national_pdf=pdf
+        )
+        with _progress() as tell:
+            try:
+                result = write_reports(
+                    options,
+                    facilities=None if every else tuple(facility or ()),
+                    overwrite=overwrite,
+                    workers=workers,
+                    progress=tell,
+                )
+            except TooFewDataError as error:
+                without_rates.append(error)
+                continue
+        failed += len(result.failed)
+        rows.append([str(options.folder / "index.html"), f"{len(result.outcomes):,}", f"{len(result.failed):,}"])
+    if rows:
+        _print_table("Reports", ["first page", "facilities", "failed"], rows)
+    for error in without_rates:
+        _stderr.print(f"error: {error}", style="bold", markup=False, highlight=False)
+    if failed:
+        _stderr.print(
+            f"{failed:,} facility reports failed: the first pages and facilities.csv say which, and why", markup=False
+        )
+        raise typer.Exit(1)
+    if without_rates:
+        raise typer.Exit(EXIT_TOO_FEW)
+
+
+@app.command()
 def trace(
     run_dir: Annotated[Path, typer.Argument(help="Folder of the run of one measure.")],
     procedure: Annotated[int, typer.Option(help="procedure_id of the run.")],
@@ -397,6 +458,12 @@ def _print_records(title: str, records: list[dict[str, Any]]) -> None:
         return
     columns = list(records[0])
     _print_table(title, columns, [["" if r[c] is None else str(r[c]) for c in columns] for r in records])
+
+
+def _profile(text: str) -> Any:
+    from riskstd.report.content import check_profile
+
+    return check_profile(text)
 
 
 def _choices(texts: list[str]) -> dict[str, str]:

@@ -137,10 +137,11 @@ def test_unknown_option_engine_and_measure_are_said(claims, tmp_path):
         riskstd.run_measure("ASC-99", claims=claims, out=tmp_path)
 
 
-def test_public_report_of_a_run(run):
-    paths = riskstd.write_report(run, profile="public")
-    assert paths[-1].name == "index.html"
-    riskstd.write_report(run, profile="facility")
+def test_reports_of_a_run_by_audience(run):
+    first = riskstd.write_report(run, profile="public")
+    assert first == run.folder / "report" / "public" / "index.html"
+    assert {"national.html", "reports.json"} <= {path.name for path in first.parent.iterdir()}
+    assert riskstd.write_report(run.folder, profile="facility").is_file()
 
 
 def test_rates_draw_themselves(run):

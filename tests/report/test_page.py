@@ -12,6 +12,7 @@ import pytest
 
 from riskstd.errors import InputError, OptionError
 from riskstd.report import render_report, write_report_files
+from riskstd.report.national_figures import FIGURE_NAMES
 
 
 @pytest.fixture(scope="module", params=["facility", "public"])
@@ -48,7 +49,9 @@ def test_tables_have_captions_and_headers_with_scope_and_rows_of_one_width(make_
 def test_figures_have_alternative_text_and_are_inside_the_page(make_report, profile, outline):
     page = outline(render_report(make_report("ASC-12", 40), profile=profile))
     images = page.all("img")
-    assert len(images) == 2
+    expected = set(FIGURE_NAMES) - {"predicted_risk", "calibration", "subgroups", "published"}
+    assert {attrs["id"] for attrs in page.all("figure")} == {f"figure-{name}" for name in expected}
+    assert len(images) == len(expected)
     assert all(len(image["alt"]) > 30 for image in images)
     kind = "image/png" if profile == "public" else "image/svg+xml"
     assert all(image["src"].startswith(f"data:{kind};base64,") for image in images)
@@ -82,7 +85,7 @@ def test_hostile_names_are_text(make_report, make_rates, outline):
     page = outline(text)
     assert page.faults == []
     assert not page.all("script")
-    assert len(page.all("img")) == 2
+    assert len(page.all("img")) == len(page.all("figure"))
     assert not page.all("i")
     assert not page.all("u")
     listed = {row[0] for row in page.table("All facilities")}
@@ -120,7 +123,7 @@ def test_without_a_model_the_page_says_why_and_shows_the_rest(make_report, outli
     assert page.table("Attrition")
     assert page.table("Outcome")[-1][1] == "40"
     assert page.table("The measure and its definition")
-    assert not page.all("img")
+    assert {attrs["id"] for attrs in page.all("figure")} == {"figure-attrition", "figure-visits_by_day"}
     assert not any(caption.startswith("All facilities") for caption in page.captions)
 
 
@@ -187,15 +190,15 @@ def test_files_are_written_together_and_stale_figures_go(make_report, tmp_path):
     written = write_report_files(content, tmp_path)
     assert written[-1] == tmp_path / "report" / "index.html"
     assert written[-1].read_text("utf-8") == render_report(content)
-    assert sorted(path.name for path in (tmp_path / "report" / "figures").iterdir()) == [
-        "caterpillar.png",
-        "caterpillar.svg",
-        "funnel.png",
-        "funnel.svg",
-    ]
-    write_report_files(content, tmp_path, profile="public")
-    left = {path.name for path in (tmp_path / "report" / "figures").iterdir()}
-    assert left == {"caterpillar.png", "funnel.png"}
+    drawn = set(FIGURE_NAMES) - {"predicted_risk", "calibration", "subgroups", "published"}
+    folder = tmp_path / "report"
+    assert {path.name for path in (folder / "figures").iterdir()} == {f"{n}.{k}" for n in drawn for k in ("png", "svg")}
+    assert {path.name for path in (folder / "data").iterdir()} == {f"{name}.csv" for name in drawn}
+    written = write_report_files(content, tmp_path, profile="public")
+    left = {path.name for path in (folder / "figures").iterdir()}
+    assert left == {path.name for path in written if path.suffix == ".png"}
+    assert "attrition.png" in left
+    assert not list(folder.rglob("*.svg"))
 
 
 def test_a_failed_write_leaves_the_old_report(make_report, tmp_path, monkeypatch):
@@ -207,7 +210,7 @@ def test_a_failed_write_leaves_the_old_report(make_report, tmp_path, monkeypatch
         raise OSError("no space")
 
     monkeypatch.setattr("riskstd.report.files.os.fdopen", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="cannot be written to"):
         write_report_files(make_report("ASC-12", 7, seed=9), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 

@@ -12,8 +12,9 @@ from riskstd.report.counts import Counts
 from riskstd.report.facilities import CategoryCounts
 from riskstd.report.funnel import calibration_of, funnel_of
 from riskstd.report.headline import category_sentences, headline, interval_sentence
+from riskstd.report.model_view import median_odds_ratio
 from riskstd.report.plots import caterpillar_title, funnel_title
-from riskstd.report.views import median_odds_ratio, no_model_sentence, note_sentences
+from riskstd.report.views import no_model_sentence, note_sentences
 from riskstd.report.wording import counted, number
 from riskstd.spec import load_measure
 
@@ -164,15 +165,17 @@ def test_title_of_the_funnel(make_rates, observed, title):
 
 
 def test_words_for_notes():
-    assert note_sentences(["done"], "facility") == ["Done."]
-    public = note_sentences(["3 lost", "7 lost", "none lost"], "public")
+    counts = Counts({"lost": 1798, "cases": 40}, frozenset({"lost"}))
+    assert note_sentences(["done", "3 lost"], counts, "facility") == ["Done.", "3 lost."]
+    public = note_sentences(["3 lost", "1,798 lost", "none lost"], counts, "public")
     assert public == ["None lost.", "2 further notes are not shown here, since a small count may be stated."]
 
 
 def test_reason_without_a_model_keeps_small_counts_private(make_report):
     content = make_report("ASC-12", rates=None, no_model_reason="4 cases have a visit")
-    assert no_model_sentence(content, "facility") == "4 cases have a visit."
-    assert "4" not in no_model_sentence(content, "public")
+    counts = Counts({}, frozenset())
+    assert no_model_sentence(content, counts, "facility") == "4 cases have a visit."
+    assert "4" not in no_model_sentence(content, counts, "public")
 
 
 def test_numbers():

@@ -29,6 +29,7 @@ from riskstd.pipeline.settings import (
 )
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
 from riskstd.report import ReportInput, write_report_files
+from riskstd.report.cases import read_cases
 from riskstd.report.content import check_profile
 from riskstd.riskfactors import RiskFactors, build_risk_factors
 from riskstd.spec import Measure, load_measure
@@ -154,26 +155,6 @@ def run_measure(
     return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
 
 
-def write_report(run: Run, *, profile: str = "facility") -> list[Path]:
-    """Write the report of a run again, for another audience.
-
-    Parameters
-    ----------
-    run : Run
-        A finished run.
-    profile : {'facility', 'public'}
-        `public` suppresses small cells.
-
-    Returns
-    -------
-    list of Path
-        The files written; the page is the last.
-    """
-    if run.content is None:
-        raise InputError("this run carries no report content", hint="make it with run_measure")
-    return write_report_files(run.content, run.folder, profile=check_profile(profile))
-
-
 def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inputs: Sequence[Any]) -> bool:
     """Tell whether a folder holds a finished run of the same definition, settings and input files."""
     path = folder / MANIFEST
@@ -246,24 +227,26 @@ def _write(
     modelled: Modelled | None = results["modelled"]
     ids = _person_ids(claims)
     write_csv(cohort.attrition, folder / "attrition.csv")
-    write_parquet(_named(cohort.procedures, ids), folder / "index_procedures.parquet", INDEX_PROCEDURES)
+    procedures = _named(cohort.procedures, ids)
+    write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
     write_parquet(_named(cohort.excluded, ids), folder / "excluded_procedures.parquet", EXCLUDED_PROCEDURES)
     write_parquet(visits.visits, folder / "hospital_visits.parquet", HOSPITAL_VISITS)
     write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
     write_parquet(risk.table, folder / "risk_factors.parquet")
     write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
-    model = None
+    model, cases = None, None
     if modelled is not None:
         model = describe_model(modelled, measure)
         write_json(model, folder / "model.json")
         frame = modelled.rates.to_frame()
         write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
         write_csv(frame, folder / "facility_rates.csv")
+        cases = read_cases(procedures, visits.visits, visits.outcomes, risk.table, model, frame)
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
     content = report_input(measure, claims, settings, results, model, notes)
     results["content"] = content
-    write_report_files(content, folder, profile=check_profile(settings.profile))
+    write_report_files(content, folder, profile=check_profile(settings.profile), cases=cases)
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
     write_json(_manifest(measure, claims, settings, results, notes), folder / MANIFEST)
     tell(6, 6, f"{measure.id}: done")

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from riskstd.errors import InputError
 from riskstd.report.content import Profile, ReportInput
-from riskstd.report.suppression import Total, is_small, suppress
+from riskstd.report.disclosure import AtMost, Total
+from riskstd.report.facility_hiding import HiddenFacilities, hide_facilities
+from riskstd.report.factor_counts import System, cell_of, count_factors
+from riskstd.report.suppression import Rule, is_small, rule_of, suppress, whole_numbers
 from riskstd.report.wording import HIDDEN, Suppressed
 
 VISIT_TYPES = ("ed", "observation", "inpatient")
 MOST_SERIOUS_FIRST = ("inpatient", "observation", "ed")
 REASONS = ("planned", "part_of_admission", "belongs_to_later_procedure")
 ALWAYS_PLANNED = frozenset({"PA1", "PA2", "PA3"})
+_MOST_SERIOUS_VISITS = {f"most_serious.{kind}": f"visits.{kind}.counted" for kind in VISIT_TYPES}
+_OUTCOME_SUMS = (
+    Total("cases", ("events", "non_events")),
+    Total("events", tuple(f"most_serious.{kind}" for kind in VISIT_TYPES)),
+)
 PLANNED_RULES = ("PA1", "PA2", "PA3", "PA4", "no_planned_procedure", "missing_principal_diagnosis")
 
 
@@ -34,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts by name, those to hide, and the steps, days and rules they are shown in.
+    """Counts by name, those to hide and why, and the steps, days and rules they are shown in.
 
     Examples
     --------
@@ -48,10 +56,34 @@ class Counts:
     steps: tuple[Step, ...] = ()
     days: tuple[int, ...] = ()
     planned_rules: frozenset[str] = ALWAYS_PLANNED
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> int | Suppressed:
         """Return a count, or `HIDDEN`."""
         return HIDDEN if name in self.hidden else self.values[name]
+
+    def hides_factor(self, factor: str) -> bool:
+        """Tell whether the share of cases with a risk factor is hidden.
+
+        Examples
+        --------
+        >>> counts = Counts({"cases": 40, "factor.stroke": 3}, frozenset({"factor.stroke"}))
+        >>> counts.hides_factor("stroke"), counts.hides_factor("dementia")
+        (True, False)
+        """
+        return "cases" in self.hidden or cell_of(factor) in self.hidden
+
+    def is_told_by(self, text: str) -> bool:
+        """Tell whether a sentence states a small count, or the value of a count that is hidden.
+
+        Examples
+        --------
+        >>> counts = Counts({"step003.excluded": 1798, "cases": 40}, frozenset({"step003.excluded"}))
+        >>> [counts.is_told_by(text) for text in ("denied claim 1,798", "40 cases", "4 claims")]
+        [True, False, True]
+        """
+        values = {self.values[name] for name in self.hidden if self.values[name] > 0}
+        return bool(self.hidden) and any(is_small(n) or n in values for n in whole_numbers(text))
 
 
 def count_run(content: ReportInput, profile: Profile) -> Counts:
@@ -62,19 +94,69 @@ def count_run(content: ReportInput, profile: Profile) -> Counts:
     InputError
         When counts that belong together do not add up; the message names them.
     """
+    system, steps, days = _count(content)
+    _require_sums(system.counts, system.totals)
+    hidden = _hidden(content, system) if profile == "public" else frozenset()
+    rules: dict[str, Rule] = {name: rule_of(name, system.counts, system.totals) for name in sorted(hidden)}
+    printed = {name: n for name, n in system.counts.items() if name not in system.unprinted}
+    return Counts(printed, hidden, steps, days, _rules_that_planned(content.visits), rules)
+
+
+def system_of(content: ReportInput) -> System:
+    """Return the counts of a run with all sums and orders that hold among them."""
+    return _count(content)[0]
+
+
+def hide_run_facilities(content: ReportInput, rates: pd.DataFrame) -> HiddenFacilities:
+    """Choose the facilities whose numbers a public report of the run hides; in the order of `rates`."""
+    assert content.model is not None
+    assert content.interval is not None
+    categories = content.measure.definition.score.categories
+    return hide_facilities(
+        rates,
+        categories.minimum_cases,
+        flagged=rates["category"].isin([categories.labels.better, categories.labels.worse]).to_numpy(),
+        tau=float(content.model["tau"]),
+        level=content.interval.category_level,
+    )
+
+
+def _count(content: ReportInput) -> tuple[System, tuple[Step, ...], tuple[int, ...]]:
     values, totals, steps = _attrition(content)
     more_values, more_totals, days = _visits(content)
-    values |= more_values
-    totals += more_totals
-    values |= _outcomes(content)
-    totals += [
-        Total("cases", ("events", "non_events")),
-        Total("events", tuple(f"most_serious.{kind}" for kind in VISIT_TYPES)),
-    ]
-    values |= {f"unmapped.{name}": int(n) for name, n in content.unmapped_codes.items()}
-    _require_sums(values, totals)
-    hidden = suppress(values, totals, keep=("cases", "events")) if profile == "public" else frozenset()
-    return Counts(values, hidden, steps, days, _rules_that_planned(content.visits))
+    system = System(values, totals)
+    system.add(System(more_values, more_totals, [AtMost(*pair) for pair in _MOST_SERIOUS_VISITS.items()]))
+    system.add(System(_outcomes(content), list(_OUTCOME_SUMS)))
+    system.add(System({f"unmapped.{name}": int(n) for name, n in content.unmapped_codes.items()}))
+    system.add(count_factors(content))
+    return system, steps, days
+
+
+def _hidden(content: ReportInput, system: System) -> frozenset[str]:
+    """Choose the counts to hide; sums over facilities join in where they would give a facility away."""
+    rows: set[str] = set()
+    if content.rates is not None:
+        found = hide_run_facilities(content, content.rates)
+        for total, column, tells in (("cases", "cases", found.cases_tell), ("events", "observed", found.events_tell)):
+            if tells:
+                parts = {f"facility{k:06}.{total}": int(n) for k, n in enumerate(content.rates[column].to_numpy())}
+                system.add(System(parts, [Total(total, tuple(parts))]))
+                rows |= set(parts)
+    hidden = suppress(
+        system.counts,
+        system.totals,
+        keep={"cases", "events", *_stated_in_notes(content, system)},
+        at_most=system.at_most,
+        unprinted=system.unprinted,
+        hide=rows,
+    )
+    return hidden - rows
+
+
+def _stated_in_notes(content: ReportInput, system: System) -> list[str]:
+    """Name the counts whose values the notes of the run state too, so that others are hidden first."""
+    stated = {n for note in content.notes for n in whole_numbers(note)}
+    return [name for name, n in system.counts.items() if n in stated]
 
 
 def hides_count(share: float, whole: int) -> bool:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.report.content import Profile, ReportInput
-from riskstd.report.counts import Counts, count_run
-from riskstd.report.suppression import SMALL_CELL, protect_sum
+from riskstd.report.counts import Counts, count_run, hide_run_facilities
 from riskstd.report.wording import HIDDEN, MISSING, level_text, number
 from riskstd.spec import Measure
 
@@ -121,24 +120,11 @@ def read_facilities(content: ReportInput, profile: Profile, counts: Counts | Non
     if profile != "public":
         nothing = np.zeros(len(frame), dtype=bool)
         return Facilities(frame, nothing, nothing)
-    minimum = max(content.measure.definition.score.categories.minimum_cases, SMALL_CELL + 1)
-    hide_cases, hide_results = _hidden_rows(frame, minimum)
-    hidden = (counts or count_run(content, profile)).hidden
-    return Facilities(frame, hide_cases | ("cases" in hidden), hide_results | bool(hidden & {"cases", "events"}))
-
-
-def _hidden_rows(frame: pd.DataFrame, minimum: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Choose the rows whose cases, and those whose results, are hidden so that sums give none away."""
-    cases, observed = frame["cases"].to_numpy(np.int64), frame["observed"].to_numpy(np.int64)
-    others = cases - observed
-    too_few = cases < minimum
-    few_events = (observed >= 1) & (observed <= SMALL_CELL)
-    few_others = (others >= 1) & (others <= SMALL_CELL)
-    hide_cases = protect_sum(cases, too_few, np.ones(len(cases)), np.full(len(cases), minimum - 1.0))
-    least = np.select([hide_cases, few_events], [0, 1], cases - SMALL_CELL)
-    most = np.select([too_few, few_events], [minimum - 1, SMALL_CELL], cases)
-    hidden = hide_cases | few_events | few_others
-    return hide_cases, protect_sum(observed, hidden, least.astype(float), most.astype(float))
+    counts = counts or count_run(content, profile)
+    rows = hide_run_facilities(content, frame)
+    return Facilities(
+        frame, rows.cases | ("cases" in counts.hidden), rows.results | bool(counts.hidden & {"cases", "events"})
+    )
 
 
 def facility_rows(facilities: Facilities, measure: Measure, limit: int = ROWS_IN_PAGE) -> list[FacilityRow]:

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BLUE, ORANGE, GREY, INK, LINE = "#0072b2", "#d55e00", "#8a8f98", "#1f2430", "#c9ced6"
 """Blue and orange of the Okabe-Ito palette, which color-blind readers can tell apart; shapes differ too."""
@@ -51,6 +55,8 @@ class Plot:
     ----------
     vector : bool
         Whether it may be given as SVG, which holds the points.
+    data : pandas.DataFrame or None
+        What is drawn, and no more than that, for export.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Plot:
     caption: str
     figure: Figure = field(repr=False)
     vector: bool
+    data: pd.DataFrame | None = field(default=None, repr=False)
 
     @cached_property
     def png(self) -> bytes:
@@ -76,6 +83,30 @@ class Plot:
         return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What the figures of one report share.
+
+    Attributes
+    ----------
+    source : str
+        Line below each figure.
+    vector : bool
+        Whether they may be given as SVG.
+    note : str
+        Sentence at the end of each caption and text alternative, for example on what is not drawn.
+    """
+
+    source: str
+    vector: bool
+    note: str = ""
+
+    def plot(self, name: str, figure: Figure, *, alt: str, caption: str, data: pd.DataFrame) -> Plot:
+        """Return a finished figure with its words and data."""
+        alt, caption = (f"{text} {self.note}".strip() for text in (alt, caption))
+        return Plot(name, alt, caption, figure, self.vector, data)
+
+
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Set the style of the project while figures are drawn or saved, and take it back."""
@@ -91,10 +122,38 @@ def new_figure(width: float = 8.6, height: float = 4.8) -> Figure:
     return figure
 
 
+def columns_of(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return some columns as the data of a figure."""
+    import pandas as pd
+
+    return pd.DataFrame({name: rows[name].to_numpy() for name in names})
+
+
 def settle(figure: Figure) -> None:
     """Lay the figure out once, so that every later drawing of it is the same."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+
+
+def set_title(axes: Axes, text: str) -> None:
+    """Write the sentence that a figure says above it."""
+    axes.set_title(text, loc="left", fontweight="bold", fontsize=10.5, parse_math=False)
+
+
+def finish_figure(
+    figure: Figure, source: str = "", *, grid: Literal["x", "y", "both"] = "y", legend: bool = True
+) -> None:
+    """Give every pair of axes its grid, and the figure its legend and source, and lay it out."""
+    for axes in figure.axes:
+        axes.tick_params(length=3)
+        axes.grid(axis=grid, color=LINE, linewidth=0.5, alpha=0.6)
+    if legend and any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        figure.legend(loc="outside lower left", ncols=3, borderaxespad=1.2, columnspacing=1.6)
+    elif source:
+        figure.supxlabel(" ", fontsize=9)
+    if source:
+        figure.text(0.008, 0.008, source, fontsize=7.5, color="#5b616e", parse_math=False)
+    settle(figure)
 
 
 def to_png(figure: Figure) -> bytes:

@@ -12,6 +12,11 @@ where p < F(0). F is the distribution function, continued between whole numbers 
 (gamma) function. At whole numbers it is exact, so the limits agree there with those of Spiegelhalter
 (Statistics in Medicine 2005;24:1185, appendix A.1.1), who joins them by straight lines. Limits hold chance
 only: facilities that truly differ lie outside more often.
+
+Overdispersion (same paper, section 4.2): phi is the mean square of the facilities' z-scores
+(O_j - E_j) / sqrt(V_j), after the lowest and the highest tenth of them were moved to the 10th and the 90th
+percentile; V_j is E_j (1 - E_j / n_j) for a rate, E_j for a ratio. Where phi is above 1, limits widened by it
+stand at the probability whose normal score is sqrt(phi) times that of p.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrik, pdtr, pdtrik
+from scipy.special import bdtrik, ndtr, ndtri, pdtr, pdtrik
 
 from riskstd.report.content import comparator_of, scale_factor
 from riskstd.spec import Measure
@@ -34,7 +39,12 @@ FloatArray = NDArray[np.float64]
 LIMIT_LEVELS = (0.95, 0.998)
 """Levels of the two pairs of control limits, two-sided."""
 
+WINSORISED = 0.1
+"""Share of the z-scores that is moved to a percentile, at either end."""
+
 _GRID_POINTS = 240
+_FARTHEST_SCORE = 6.5
+"""Normal score up to which quantiles are exact in double precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +63,10 @@ class Funnel:
         Per level, whether a facility lies outside the limits at its own volume.
     by_expected : bool
         Whether volume is expected visits.
+    dispersion : float
+        phi, the spread of the facilities in multiples of the variance that chance gives; 1 if not above it.
+    widened : bool
+        Whether the limits are widened by it.
     """
 
     volume: FloatArray
@@ -62,6 +76,8 @@ class Funnel:
     limits: dict[float, tuple[FloatArray, FloatArray]]
     outside: dict[float, NDArray[np.bool_]]
     by_expected: bool
+    dispersion: float = 1.0
+    widened: bool = False
 
 
 def calibration_of(rates: pd.DataFrame) -> float:
@@ -71,8 +87,39 @@ def calibration_of(rates: pd.DataFrame) -> float:
     return observed / expected if observed > 0 else 1.0
 
 
+def dispersion_of(observed: FloatArray, expected: FloatArray, cases: FloatArray | None = None) -> float:
+    """Return phi, the mean square of winsorised z-scores; 1 if not above 1.
+
+    Parameters
+    ----------
+    observed, expected : ndarray, shape (n_facilities,)
+        Visits.
+    cases : ndarray, shape (n_facilities,), optional
+        For the variance of a binomial count; that of a Poisson count when left out.
+
+    Examples
+    --------
+    >>> expected = np.full(4, 4.0)
+    >>> dispersion_of(np.array([4.0, 5.0, 3.0, 4.0]), expected)
+    1.0
+    >>> round(dispersion_of(np.array([0.0, 8.0, 0.0, 8.0]), expected), 6)
+    4.0
+    """
+    if len(observed) == 0:
+        return 1.0
+    variance = expected if cases is None else expected * (1.0 - np.minimum(expected / cases, 1.0 - 1e-9))
+    z = (observed - expected) / np.sqrt(variance)
+    low, high = np.quantile(z, [WINSORISED, 1.0 - WINSORISED])
+    return max(1.0, float(np.mean(np.clip(z, low, high) ** 2)))
+
+
 def funnel_of(
-    rates: pd.DataFrame, measure: Measure, *, national_rate: float | None, calibration: float = 1.0
+    rates: pd.DataFrame,
+    measure: Measure,
+    *,
+    national_rate: float | None,
+    calibration: float = 1.0,
+    overdispersion: bool = False,
 ) -> Funnel:
     """Work out the funnel of a measure.
 
@@ -85,6 +132,8 @@ def funnel_of(
         A proportion, whatever the scale; not used for a ratio.
     calibration : float
         Factor on expected visits, of all facilities (`calibration_of`).
+    overdispersion : bool
+        Whether the limits are widened by the spread beyond chance.
 
     Returns
     -------
@@ -98,12 +147,26 @@ def funnel_of(
     factor = scale_factor(measure)
     grid = np.geomspace(volume.min(), volume.max(), _GRID_POINTS) if len(volume) else np.zeros(0)
     value = target * observed / expected
+    phi = dispersion_of(observed, expected, None if by_expected else cases)
     limits, outside = {}, {}
     for level in LIMIT_LEVELS:
-        limits[level] = control_limits(grid, level, rate=rate, factor=factor)
-        lower, upper = control_limits(volume, level, rate=rate, factor=factor)
+        wide = widened_level(level, phi) if overdispersion else level
+        limits[level] = control_limits(grid, wide, rate=rate, factor=factor)
+        lower, upper = control_limits(volume, wide, rate=rate, factor=factor)
         outside[level] = (value < lower) | (value > upper)
-    return Funnel(volume, value, target, grid, limits, outside, by_expected)
+    return Funnel(volume, value, target, grid, limits, outside, by_expected, phi, overdispersion)
+
+
+def widened_level(level: float, phi: float) -> float:
+    """Return the two-sided level whose normal score is sqrt(phi) times that of `level`.
+
+    Examples
+    --------
+    >>> round(widened_level(0.95, 1.0), 6), round(widened_level(0.95, 4.0), 6)
+    (0.95, 0.999911)
+    """
+    score = max(np.sqrt(phi) * ndtri((1.0 - level) / 2.0), -_FARTHEST_SCORE)
+    return float(1.0 - 2.0 * ndtr(score))
 
 
 def control_limits(

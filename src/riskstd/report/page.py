@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from riskstd.report import views
+from riskstd.report import model_view, views
+from riskstd.report.cases import Cases
 from riskstd.report.content import Profile, ReportInput, check_profile
 from riskstd.report.counts import VISIT_TYPES, Counts, count_run
+from riskstd.report.definition_view import clause_rows, origin_counts, table_facts
 from riskstd.report.facilities import (
     ROWS_IN_PAGE,
-    Facilities,
     count_categories,
     facility_rows,
     interval_name,
-    is_scored,
     read_facilities,
-    rows_where,
 )
 from riskstd.report.figures import Plot
-from riskstd.report.funnel import LIMIT_LEVELS, calibration_of, funnel_of
 from riskstd.report.headline import (
     headline,
     interval_sentence,
@@ -31,27 +24,41 @@ from riskstd.report.headline import (
     noun_of,
     window_text,
 )
-from riskstd.report.plots import caterpillar_title, funnel_title, plot_caterpillar, plot_funnel
+from riskstd.report.national_figures import information_per_case, make_plots, may_show_published, quality_of
+from riskstd.report.outliers import MOST_ROWS, category_outliers, funnel_outliers, more_sentence
+from riskstd.report.score_figures import Published, is_partial, scored_rows
 from riskstd.report.suppression import SMALL_CELL
-from riskstd.report.wording import SUPPRESSED, counted, level_text, number
+from riskstd.report.templating import environment
+from riskstd.report.volume import volume_needs, volume_sentences
+from riskstd.report.wording import SUPPRESSED, counted, number, percent
 from riskstd.spec.describe import ama_notice
 from riskstd.spec.fidelity import OFFICIAL
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TEMPLATES = Path(__file__).parent / "templates"
+__all__ = ["build_page", "make_plots", "render_report"]
 
 
-def render_report(content: ReportInput, *, profile: Profile = "facility") -> str:
-    """Write the report of a run as one HTML page.
+def render_report(
+    content: ReportInput,
+    *,
+    profile: Profile = "facility",
+    cases: Cases | None = None,
+    published: Published | None = None,
+    overdispersion: bool = False,
+) -> str:
+    """Write the national report of a run as one HTML page.
 
     Parameters
     ----------
     content : ReportInput
-    profile : {"facility", "public"}
+    profile : {"facility-phi", "facility", "public"}
         "public" hides counts of 1 to 10, whatever they can be worked out from, and every number derived from
-        them; "facility" shows all numbers. No profile shows a row of a person.
+        them; the others show all numbers. No profile shows a row of a person.
+    cases : Cases, optional
+        The cases behind the run; without them the page says nothing of discrimination and calibration.
+    published : Published, optional
+        Published results beside the run.
+    overdispersion : bool
+        Whether the funnel's limits are widened by the facilities' spread beyond chance.
 
     Returns
     -------
@@ -63,40 +70,41 @@ def render_report(content: ReportInput, *, profile: Profile = "facility") -> str
     OptionError
         When there is no such profile.
     """
-    return build_page(content, check_profile(profile), make_plots(content, profile=profile))
+    plots = make_plots(
+        content, profile=check_profile(profile), cases=cases, published=published, overdispersion=overdispersion
+    )
+    return build_page(content, profile, plots, cases=cases, published=published)
 
 
-def make_plots(content: ReportInput, *, profile: Profile = "facility") -> list[Plot]:
-    """Draw the figures of a report; none without rates, and public ones from shown rows only, as images.
+def build_page(
+    content: ReportInput,
+    profile: Profile,
+    plots: list[Plot],
+    *,
+    cases: Cases | None = None,
+    published: Published | None = None,
+) -> str:
+    """Write the page around figures that were drawn before.
 
     Parameters
     ----------
-    content : ReportInput
-    profile : {"facility", "public"}
+    content, profile, cases, published
+        As in `render_report`.
+    plots : list of Plot
+        From `make_plots`, with the same arguments.
 
     Returns
     -------
-    list of Plot
+    str
     """
-    if not content.has_rates:
-        return []
-    facilities = read_facilities(content, check_profile(profile))
-    rows = rows_where(facilities.drawable, is_scored(facilities.drawable, content.measure))
-    plots = []
-    if len(rows):
-        plots.append(_caterpillar(content, facilities, rows, profile))
-    if np.any(rows["observed"].to_numpy() > 0):
-        plots.append(_funnel(content, facilities, rows, profile))
-    return plots
-
-
-def build_page(content: ReportInput, profile: Profile, plots: list[Plot]) -> str:
-    """Write the page around figures that were drawn before."""
     counts = count_run(content, profile)
     facts = _common(content, profile, counts)
+    facts |= {"figures": {plot.name: plot for plot in plots}, "published": None}
     if content.has_rates:
-        facts |= _results(content, profile, counts, plots)
-    return _environment().get_template("report.html.j2").render(facts)
+        facts |= _model(content, profile, counts, cases) | _results(content, profile, counts, cases)
+        if published is not None and may_show_published(published, content, counts, profile):
+            facts["published"] = published
+    return environment().get_template("report.html.j2").render(facts)
 
 
 def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str, Any]:
@@ -116,19 +124,20 @@ def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str,
         "small_cell": SMALL_CELL,
         "suppressed": SUPPRESSED,
         "has_rates": content.has_rates,
-        "no_model_reason": views.no_model_sentence(content, profile),
+        "no_model_reason": views.no_model_sentence(content, counts, profile),
         "headline": headline(content, counts, categories),
         "categories": categories,
         "minimum": measure.definition.score.categories.minimum_cases,
         "fidelity": content.fidelity,
         "official": content.fidelity.label == OFFICIAL,
-        "clause_origins": views.origin_counts(content.fidelity.clauses),
+        "clause_origins": origin_counts(content.fidelity.clauses),
+        "clauses": clause_rows(measure),
         "tables": views.table_rows(content),
         "facts": views.measure_facts(content),
         "changed": views.changed_options(measure),
         "sources": sorted(measure.definition.sources.items()),
         "statements": [views.sentence(text) for text in content.statements],
-        "notes": views.note_sentences((*content.notes, *warnings), profile),
+        "notes": views.note_sentences((*content.notes, *warnings), counts, profile),
         "attrition": views.attrition_rows(counts, measure),
         "cases": number(counts["cases"]),
         "events": number(counts["events"]),
@@ -140,26 +149,51 @@ def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str,
         "days": views.day_rows(counts),
         "unmapped": [(name, number(counts[f"unmapped.{name}"])) for name in sorted(content.unmapped_codes)],
         "version": content.version,
-        "run_facts": _run_facts(content),
+        "run_facts": views.run_facts(content),
+        "table_facts": table_facts(measure),
         "ama_notice": " ".join(ama_notice().split()),
     }
 
 
-def _results(content: ReportInput, profile: Profile, counts: Counts, plots: list[Plot]) -> dict[str, Any]:
+def _model(content: ReportInput, profile: Profile, counts: Counts, cases: Cases | None) -> dict[str, Any]:
+    assert content.model is not None
+    quality = quality_of(content, cases, profile, counts)
+    tau = float(content.model["tau"])
+    return {
+        "factors": model_view.factor_rows(content, counts, profile, cases),
+        "model_facts": model_view.model_facts(content),
+        "mor": number(model_view.median_odds_ratio(tau), 2),
+        "icc": f"{number(100 * model_view.latent_icc(tau), 1)} %",
+        "dropped": model_view.dropped_rows(content, counts, profile),
+        "model_warnings": model_view.warning_sentences(content.model.get("warnings", ()), counts, profile),
+        "has_cases": cases is not None,
+        "quality_facts": model_view.quality_facts(quality),
+        "quality_sentence": model_view.quality_sentence(quality),
+        "quality_left_out": quality.left_out,
+        "tenths": model_view.tenth_rows(quality),
+        "subgroups": model_view.subgroup_rows(quality),
+    }
+
+
+def _results(content: ReportInput, profile: Profile, counts: Counts, cases: Cases | None) -> dict[str, Any]:
     assert content.interval is not None
+    assert content.model is not None
     facilities = read_facilities(content, profile, counts)
-    measure = content.measure
+    measure, drawn = content.measure, scored_rows(content, facilities)
     hidden = int(facilities.hide_results.sum())
+    by_category = category_outliers(facilities, content)
+    outside = funnel_outliers(content, facilities, drawn)
+    partial = is_partial(content, facilities, drawn)
+    tau, information = float(content.model["tau"]), information_per_case(content, cases)
+    needs = volume_needs(drawn["cases"].to_numpy(float), tau, information)
+    nouns = ("facility shown", "facilities shown") if partial else ("scored facility", "scored facilities")
     return {
         "national_rate": national_rate_text(content, counts),
         "is_ratio": measure.scale.kind == "ratio",
         "unit": measure.scale.unit,
         "labels": measure.definition.score.categories.labels,
         "caution": measure.definition.score.categories.caution,
-        "factors": views.factor_rows(content, profile),
-        "model_facts": views.model_facts(content),
-        "mor": number(views.median_odds_ratio(float(content.model["tau"])), 2),  # type: ignore[index]
-        "dropped": views.dropped_rows(content, profile),
+        "category_rows": views.category_rows(content),
         "interval": interval_sentence(content),
         "interval_name": interval_name(content.interval.level),
         "interval_method": content.interval.method,
@@ -168,90 +202,19 @@ def _results(content: ReportInput, profile: Profile, counts: Counts, plots: list
         "rows_limit": ROWS_IN_PAGE,
         "rows_hidden": counted(hidden, "facility", "facilities"),
         "any_hidden": hidden > 0,
-        "plots": plots,
+        "outliers": by_category[:MOST_ROWS],
+        "outliers_more": more_sentence(len(by_category), MOST_ROWS),
+        "outside": outside[:MOST_ROWS],
+        "outside_more": more_sentence(len(outside), MOST_ROWS),
+        "needs": [
+            (
+                f"{need.reliability:g}",
+                views.volume_text(need.cases),
+                number(need.facilities),
+                percent(need.facilities, len(drawn)),
+            )
+            for need in needs
+        ],
+        "need_sentences": volume_sentences(needs, len(drawn), nouns) if len(drawn) else [],
+        "need_nouns": nouns[1],
     }
-
-
-def _caterpillar(content: ReportInput, facilities: Facilities, rows: pd.DataFrame, profile: Profile) -> Plot:
-    assert content.interval is not None
-    level, partial = content.interval.level, _is_partial(content, facilities, rows)
-    figure = plot_caterpillar(
-        rows,
-        content.measure,
-        national_rate=content.national_rate,
-        level=level,
-        source=_source(content),
-        partial=partial,
-    )
-    title = caterpillar_title(rows, content.measure, partial=partial)
-    caption = (
-        f"Scored facilities from the lowest to the highest score, each with its {interval_name(level)}. "
-        "Where an interval holds the line, the facility cannot be told from it."
-    )
-    alt = f"Caterpillar plot. {title}. The facility table below holds the numbers."
-    return _plot("caterpillar", alt, caption + _left_out(content, facilities, rows), figure, profile)
-
-
-def _funnel(content: ReportInput, facilities: Facilities, rows: pd.DataFrame, profile: Profile) -> Plot:
-    rate, partial = content.national_rate, _is_partial(content, facilities, rows)
-    factor = calibration_of(facilities.frame)
-    figure = plot_funnel(
-        rows,
-        content.measure,
-        national_rate=rate,
-        source=_source(content),
-        partial=partial,
-        calibration=factor,
-    )
-    funnel = funnel_of(rows, content.measure, national_rate=rate, calibration=factor)
-    title = funnel_title(funnel, partial=partial)
-    inner, outer = (level_text(level) for level in LIMIT_LEVELS)
-    caption = (
-        "Observed rates of scored facilities after risk adjustment, before shrinkage, against volume. "
-        f"Between the lines lie {inner} and {outer} of facilities of that size if all were average and only "
-        "chance were at work. The categories come from the model, so a facility outside the lines may "
-        "still be no different."
-    )
-    alt = f"Funnel plot. {title}. The facility table below holds the numbers."
-    return _plot("funnel", alt, caption + _left_out(content, facilities, rows), figure, profile)
-
-
-def _plot(name: str, alt: str, caption: str, figure: Any, profile: Profile) -> Plot:
-    return Plot(name, alt, caption, figure, vector=profile != "public")
-
-
-def _is_partial(content: ReportInput, facilities: Facilities, rows: pd.DataFrame) -> bool:
-    return len(rows) < int(np.count_nonzero(is_scored(facilities.frame, content.measure)))
-
-
-def _left_out(content: ReportInput, facilities: Facilities, rows: pd.DataFrame) -> str:
-    left = int(np.count_nonzero(is_scored(facilities.frame, content.measure))) - len(rows)
-    if left == 0:
-        return ""
-    return f" Not drawn: {counted(left, 'scored facility', 'scored facilities')} whose numbers are not shown."
-
-
-def _source(content: ReportInput) -> str:
-    measure = content.measure
-    return (
-        f"Source: {measure.id}, specification year {measure.spec_year}, {content.period}; "
-        f"{content.fidelity.label}; riskstd {content.version}"
-    )
-
-
-def _run_facts(content: ReportInput) -> list[views.Fact]:
-    seed = "none" if content.seed is None else str(content.seed)
-    facts = [views.Fact("riskstd", content.version), views.Fact("Seed", seed)]
-    return facts + [views.Fact(str(name), str(value)) for name, value in content.run_facts.items()]
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

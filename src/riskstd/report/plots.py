@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from riskstd.report.content import comparator_of
@@ -17,13 +17,13 @@ from riskstd.report.figures import (
     BLUE,
     GREY,
     INK,
-    LINE,
     ORANGE,
     RASTER_ABOVE,
     figure_style,
+    finish_figure,
     new_figure,
     plain,
-    settle,
+    set_title,
 )
 from riskstd.report.funnel import LIMIT_LEVELS, Funnel, calibration_of, funnel_of
 from riskstd.report.wording import counted, level_text
@@ -36,7 +36,7 @@ _NAMED_FACILITIES = 40
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """One category in a plot: its words, and a color and a shape of its own."""
 
     label: str
@@ -79,14 +79,14 @@ def plot_caterpillar(
         figure = new_figure()
         axes = figure.add_subplot()
         rank = np.arange(1, len(scored) + 1)
-        for group in _groups(measure):
+        for group in category_groups(measure):
             _draw_intervals(axes, rank, scored, scored["category"].to_numpy() == group.label, group)
-        _draw_intervals(axes, rank, scored, scored["category"].isna().to_numpy(), _unjudged())
-        _draw_comparator(axes, comparator_of(measure, national_rate), measure)
-        axes.set_title(caterpillar_title(rates, measure, partial=partial), loc="left", fontweight="bold", fontsize=10.5)
-        axes.set_ylabel(f"{_axis_name(measure)},\nwith {level_text(level)} interval")
+        _draw_intervals(axes, rank, scored, scored["category"].isna().to_numpy(), unjudged_group())
+        draw_comparator(axes, comparator_of(measure, national_rate), measure)
+        set_title(axes, caterpillar_title(rates, measure, partial=partial))
+        axes.set_ylabel(f"{axis_name(measure)},\nwith {level_text(level)} interval")
         _label_ranks(axes, scored)
-        _finish(figure, axes, source)
+        finish_figure(figure, source)
     return figure
 
 
@@ -98,6 +98,7 @@ def plot_funnel(
     source: str = "",
     partial: bool = False,
     calibration: float | None = None,
+    overdispersion: bool = False,
 ) -> Figure:
     """Plot the observed, risk-adjusted rate of every scored facility against its volume, with control limits.
 
@@ -114,6 +115,8 @@ def plot_funnel(
         Whether `rates` holds a part of the facilities; the title then says so.
     calibration : float, optional
         Observed over expected visits of all facilities; of those in `rates` when left out.
+    overdispersion : bool
+        Whether the limits are widened by the spread beyond chance.
 
     Returns
     -------
@@ -125,21 +128,21 @@ def plot_funnel(
     """
     scored = _scored(rates, measure)
     factor = calibration_of(rates) if calibration is None else calibration
-    funnel = funnel_of(scored, measure, national_rate=national_rate, calibration=factor)
+    funnel = funnel_of(scored, measure, national_rate=national_rate, calibration=factor, overdispersion=overdispersion)
     with figure_style():
         figure = new_figure()
         axes = figure.add_subplot()
         _draw_limits(axes, funnel)
-        _draw_comparator(axes, funnel.target, measure)
+        draw_comparator(axes, funnel.target, measure)
         category = scored["category"].to_numpy()
-        for group in _groups(measure):
+        for group in category_groups(measure):
             _draw_points(axes, funnel, category == group.label, group)
-        _draw_points(axes, funnel, scored["category"].isna().to_numpy(), _unjudged())
-        axes.set_title(funnel_title(funnel, partial=partial), loc="left", fontweight="bold", fontsize=10.5)
+        _draw_points(axes, funnel, scored["category"].isna().to_numpy(), unjudged_group())
+        set_title(axes, funnel_title(funnel, partial=partial))
         axes.set_xlabel("Expected visits" if funnel.by_expected else "Cases")
         axes.set_ylabel(_funnel_axis_name(measure))
         _scale_volume(axes, funnel)
-        _finish(figure, axes, source)
+        finish_figure(figure, source)
     return figure
 
 
@@ -162,7 +165,7 @@ def caterpillar_title(rates: pd.DataFrame, measure: Measure, *, partial: bool = 
 def funnel_title(funnel: Funnel, *, partial: bool = False) -> str:
     """Say how many facilities lie outside the outer control limits."""
     outside, total = int(funnel.outside[LIMIT_LEVELS[-1]].sum()), len(funnel.volume)
-    limits = f"the {level_text(LIMIT_LEVELS[-1])} control limits"
+    limits = f"the {'widened ' if funnel.widened else ''}{level_text(LIMIT_LEVELS[-1])} control limits"
     one, many = _nouns(partial)
     if total == 1:
         return f"The one {one} lies {'outside' if outside else 'within'} {limits}"
@@ -179,21 +182,23 @@ def _nouns(partial: bool) -> tuple[str, str]:
     return ("facility shown", "facilities shown") if partial else ("facility", "facilities")
 
 
-def _groups(measure: Measure) -> list[_Group]:
+def category_groups(measure: Measure) -> list[Group]:
+    """Return the categories of scored facilities with their colors and shapes."""
     labels = measure.definition.score.categories.labels
     return [
-        _Group(labels.no_different, GREY, "o", 3.2),
-        _Group(labels.better, BLUE, "v", 5.5),
-        _Group(labels.worse, ORANGE, "^", 5.5),
+        Group(labels.no_different, GREY, "o", 3.2),
+        Group(labels.better, BLUE, "v", 5.5),
+        Group(labels.worse, ORANGE, "^", 5.5),
     ]
 
 
-def _unjudged() -> _Group:
-    return _Group("Without a category", GREY, "s", 3.2)
+def unjudged_group() -> Group:
+    """Return color and shape of facilities without a category."""
+    return Group("Without a category", GREY, "s", 3.2)
 
 
 def _draw_intervals(
-    axes: Axes, rank: NDArray[np.int64], scored: pd.DataFrame, chosen: NDArray[np.bool_], group: _Group
+    axes: Axes, rank: NDArray[np.int64], scored: pd.DataFrame, chosen: NDArray[np.bool_], group: Group
 ) -> None:
     if not chosen.any():
         return
@@ -221,7 +226,7 @@ def _draw_intervals(
     )
 
 
-def _draw_points(axes: Axes, funnel: Funnel, chosen: NDArray[np.bool_], group: _Group) -> None:
+def _draw_points(axes: Axes, funnel: Funnel, chosen: NDArray[np.bool_], group: Group) -> None:
     if not chosen.any():
         return
     axes.plot(
@@ -245,7 +250,8 @@ def _draw_limits(axes: Axes, funnel: Funnel) -> None:
             axes.plot(funnel.grid, side, style, color=INK, linewidth=0.8, label=label, zorder=1)
 
 
-def _draw_comparator(axes: Axes, comparator: float, measure: Measure) -> None:
+def draw_comparator(axes: Axes, comparator: float, measure: Measure) -> None:
+    """Draw the line that facilities are compared with."""
     ratio = measure.scale.kind == "ratio"
     label = "Expected (1)" if ratio else f"National rate ({comparator:,.{measure.scale.decimals}f})"
     axes.axhline(comparator, color=INK, linewidth=1.0, linestyle=":" if ratio else "-.", label=label, zorder=2.5)
@@ -259,7 +265,7 @@ def _label_ranks(axes: Axes, scored: pd.DataFrame) -> None:
             text.set_parse_math(False)
         axes.set_xlabel("Facility, in order of its score")
     else:
-        axes.xaxis.set_major_formatter(FuncFormatter(_whole))
+        axes.xaxis.set_major_formatter(FuncFormatter(whole_tick))
         axes.set_xlabel("Facilities in order of their score (rank)")
     axes.set_xlim(0, len(scored) + 1)
 
@@ -268,26 +274,17 @@ def _scale_volume(axes: Axes, funnel: Funnel) -> None:
     if len(funnel.volume) and funnel.volume.max() > 20 * funnel.volume.min():
         axes.set_xscale("log")
         axes.set_xlabel(f"{axes.get_xlabel()} (logarithmic scale)")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(_whole))
+    axes.xaxis.set_major_formatter(FuncFormatter(whole_tick))
     if len(funnel.value):
         widest = funnel.limits[LIMIT_LEVELS[-1]][1]
         top = max(float(funnel.value.max()), min(float(widest.max()), 4 * funnel.target))
         axes.set_ylim(-0.03 * top, 1.06 * top)
 
 
-def _finish(figure: Figure, axes: Axes, source: str) -> None:
-    axes.grid(axis="y", color=LINE, linewidth=0.5, alpha=0.6)
-    axes.tick_params(length=3)
-    handles, _ = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(loc="outside lower left", ncols=3, borderaxespad=1.2, columnspacing=1.6)
-    if source:
-        figure.text(0.008, 0.008, source, fontsize=7.5, color="#5b616e", parse_math=False)
-    settle(figure)
-
-
-def _axis_name(measure: Measure) -> str:
+def axis_name(measure: Measure) -> str:
+    """Name the score with its unit."""
     if measure.scale.kind == "ratio":
         return "Predicted / expected visits"
     return f"Risk-standardized {measure.scale.unit}"
@@ -299,5 +296,6 @@ def _funnel_axis_name(measure: Measure) -> str:
     return f"Observed, risk-adjusted\n{measure.scale.unit}"
 
 
-def _whole(value: float, _: object) -> str:
+def whole_tick(value: float, _: object) -> str:
+    """Write a tick of a count with thousands marked."""
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"

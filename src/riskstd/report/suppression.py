@@ -3,6 +3,10 @@
 The rule is that of the CMS cell size suppression policy (ResDAC, 26 January 2024): no value from 1 to 10
 may be shown, nor any from which one can be derived; zero may be shown. It is applied to true counts,
 before rounding.
+
+What is promised of a hidden count of 1 to 10: all that is shown leaves it the whole range from 1 to 10 (0 to 10
+if it is part of a total that is small itself). Where marks alone say more, as that two counts of at least 1
+make up a third of at most 10, what is shown adds nothing to that.
 """
 
 from __future__ import annotations
@@ -10,43 +14,48 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import null_space
-from scipy.optimize import linprog
 
+from riskstd.report.disclosure import (
+    SMALL_CELL,
+    TOLERANCE,
+    AtMost,
+    Reader,
+    Total,
+    is_small,
+    parts_of_small_totals,
+    whole_values,
+)
 from riskstd.report.wording import HIDDEN, Suppressed
 
-SMALL_CELL = 10
-"""Largest count that may not be shown."""
+__all__ = [
+    "SMALL_CELL",
+    "AtMost",
+    "Column",
+    "Rule",
+    "Total",
+    "attack",
+    "is_small",
+    "protect_sum",
+    "rule_of",
+    "shown_count",
+    "shown_parts",
+    "shown_share",
+    "split_column",
+    "states_small_count",
+    "suppress",
+    "suppress_table",
+    "whole_numbers",
+]
 
-_TOLERANCE = 1e-6
+Rule = Literal["primary", "derived", "complementary"]
+"""Why a cell is hidden: it is small, it is part of a small total, or another could be worked out from it."""
+
 _WHOLE_NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?![\w]|[.,]\d)")
-
-
-@dataclass(frozen=True)
-class Total:
-    """One cell that is the sum of others."""
-
-    total: str
-    parts: tuple[str, ...]
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """All cells of the sum."""
-        return (self.total, *self.parts)
-
-
-def is_small(count: float, limit: int = SMALL_CELL) -> bool:
-    """Tell whether a count may not be shown.
-
-    Examples
-    --------
-    >>> [is_small(n) for n in (0, 1, 10, 11)]
-    [False, True, True, False]
-    """
-    return 1 <= count <= limit
 
 
 def shown_count(n: int | Suppressed, limit: int = SMALL_CELL) -> int | Suppressed:
@@ -75,9 +84,7 @@ def shown_count(n: int | Suppressed, limit: int = SMALL_CELL) -> int | Suppresse
     return HIDDEN if isinstance(n, Suppressed) or is_small(n, limit) else n
 
 
-def shown_share(
-    part: int | Suppressed, whole: int | Suppressed, limit: int = SMALL_CELL
-) -> float | Suppressed | None:
+def shown_share(part: int | Suppressed, whole: int | Suppressed, limit: int = SMALL_CELL) -> float | Suppressed | None:
     """Return part / whole, or `HIDDEN` if the part, the rest or the whole is small.
 
     Parameters
@@ -138,12 +145,15 @@ def suppress(
     *,
     keep: Iterable[str] = (),
     limit: int = SMALL_CELL,
+    at_most: Sequence[AtMost] = (),
+    unprinted: Iterable[str] = (),
+    hide: Iterable[str] = (),
 ) -> frozenset[str]:
-    """Choose the cells to hide: every small one, then others until no small one can be worked out.
+    """Choose the cells to hide: every small one, all below a small total, then others until none is given away.
 
-    While a hidden small cell follows from what is shown, one more cell is hidden: the first that frees
-    it, in the order of cells beside it in a sum before others, cells above zero before zeros, small before
-    large, and names. So the choice is the same on every run.
+    For each small cell in the order of names the table is found that has it at 1 (then at 10) and differs
+    from the truth in the cheapest shown cells; those are hidden. A cell costs the more the larger it is;
+    zeros are never chosen. So the choice is the same on every run.
 
     Parameters
     ----------
@@ -154,11 +164,17 @@ def suppress(
     keep : iterable of str
         Cells that are not small are hidden last if they are named here.
     limit : int
+    at_most : sequence of AtMost
+        Orders that hold among the cells.
+    unprinted : iterable of str
+        Cells that no table has; those that are small are protected too.
+    hide : iterable of str
+        Cells to hide whatever they are.
 
     Returns
     -------
     frozenset of str
-        Names of the cells to hide.
+        Names of the cells to hide; those that no table has are not among them.
 
     Examples
     --------
@@ -166,27 +182,42 @@ def suppress(
     >>> sorted(suppress(cells, [Total("all", ("a", "b", "c"))]))
     ['a', 'b']
     """
-    hidden = {name for name, count in cells.items() if is_small(count, limit)}
-    kept = set(keep)
-    while exposed := attack(cells, totals, hidden, limit=limit):
-        candidates = _candidates(exposed[0], cells, totals, hidden, kept)
-        if not candidates:
-            break
-        frees = (c for c in candidates if _is_open(exposed[0], cells, totals, {*hidden, c}, limit))
-        hidden.add(next(frees, candidates[0]))
-    return frozenset(hidden)
+    unprinted = frozenset(unprinted)
+    chosen = {name for name, count in cells.items() if is_small(count, limit)} | set(hide)
+    chosen |= parts_of_small_totals(cells, totals, limit)
+    small = sorted(name for name, count in cells.items() if is_small(count, limit))
+    if not small:
+        return frozenset(chosen - unprinted)
+    reader = Reader(cells, totals, at_most=at_most, unprinted=unprinted, limit=limit)
+    kept = np.isin(reader.names, sorted(keep))
+    hidden = reader.where(chosen)
+    seen = _Range(reader, hidden)
+    for k, sign in product(map(reader.position.__getitem__, small), (1.0, -1.0)):
+        if seen.finds_end(k, sign, hidden):
+            continue
+        table = reader.cheapest_table(k, seen.best_end(k, sign), hidden, kept)
+        hidden = hidden | (np.abs(table - reader.truth) > TOLERANCE)
+        seen.add(table)
+    return frozenset(name for name, k in reader.position.items() if hidden[k] and name not in unprinted)
 
 
 def attack(
-    cells: Mapping[str, int], totals: Sequence[Total], hidden: Iterable[str], *, limit: int = SMALL_CELL
+    cells: Mapping[str, int],
+    totals: Sequence[Total],
+    hidden: Iterable[str],
+    *,
+    limit: int = SMALL_CELL,
+    at_most: Sequence[AtMost] = (),
+    unprinted: Iterable[str] = (),
 ) -> list[str]:
-    """Return the hidden small cells that have one possible value, given all that is shown.
+    """Return the small cells that what is shown narrows down.
 
-    The attacker knows every shown cell, every sum, and which hidden cells are small (1 to `limit`).
+    The reader of `riskstd.report.disclosure` knows every shown cell, every sum and order, and why each hidden
+    cell is hidden. A cell is narrowed down if showing less would leave it more values, or if it has one only.
 
     Parameters
     ----------
-    cells, totals, limit
+    cells, totals, limit, at_most, unprinted
         As in `suppress`.
     hidden : iterable of str
 
@@ -194,33 +225,93 @@ def attack(
     -------
     list of str
         In the order of their names.
+
+    Examples
+    --------
+    >>> cells = {"all": 100, "a": 4, "b": 96}
+    >>> attack(cells, [Total("all", ("a", "b"))], ["a"]), attack(cells, [Total("all", ("a", "b"))], ["a", "b"])
+    (['a'], [])
     """
-    small = sorted(name for name in hidden if is_small(cells[name], limit))
-    names = sorted(hidden)
-    matrix, _ = _equations(cells, totals, names)
-    if not len(matrix):
-        return []
-    free = null_space(matrix)
-    solved = [name for name in small if _is_fixed(free[names.index(name)])]
-    return solved or [name for name in small if not _is_open(name, cells, totals, set(names), limit)]
+    unprinted = frozenset(unprinted)
+    reader = Reader(cells, totals, at_most=at_most, unprinted=unprinted, limit=limit)
+    marks = reader.where(hidden)
+    seen = _Range(reader, marks)
+    return [
+        name
+        for name in reader.names
+        if is_small(cells[name], limit) and (name in unprinted or marks[reader.position[name]])
+        if seen.is_narrowed(reader.position[name], marks)
+    ]
 
 
-def protect_sum(
-    values: NDArray[np.int64],
-    hidden: NDArray[np.bool_],
-    lower: NDArray[np.float64],
-    upper: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Hide further values of one long column, whose sum is shown, until no hidden one can be worked out.
+def rule_of(name: str, cells: Mapping[str, int], totals: Sequence[Total], limit: int = SMALL_CELL) -> Rule:
+    """Say why a hidden cell is hidden; below a small total all cells have one reason, so that none tells of zeros.
 
-    The sum of the hidden values is a count itself, and anyone can work it out: it must not be small either.
+    Examples
+    --------
+    >>> cells = {"all": 100, "a": 4, "b": 96}
+    >>> [rule_of(name, cells, [Total("all", ("a", "b"))]) for name in ("a", "b")]
+    ['primary', 'complementary']
+    """
+    if name in parts_of_small_totals(cells, totals, limit):
+        return "derived"
+    return "primary" if is_small(cells[name], limit) else "complementary"
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Counts of one column whose sum is known, and what is known of each by itself if it is hidden.
+
+    Attributes
+    ----------
+    values : ndarray of int, shape (n,)
+        True counts.
+    low, high : ndarray, shape (n,)
+        Least and most that a reader takes a hidden value to be.
+    promised_low, promised_high : ndarray, shape (n,)
+        The range that a hidden value is to keep.
+    """
+
+    values: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    promised_low: NDArray[np.float64]
+    promised_high: NDArray[np.float64]
+
+    @classmethod
+    def of_counts(cls, values: NDArray[np.int64], limit: int = SMALL_CELL) -> Column:
+        """Make a column of counts of which a reader knows no more than whether they are small.
+
+        Examples
+        --------
+        >>> Column.of_counts(np.array([0, 4, 30])).high.tolist()
+        [0.0, 10.0, inf]
+        """
+        truth = values.astype(np.float64)
+        small, large = (values >= 1) & (values <= limit), values > limit
+        low, high = np.select([small, large], [1.0, limit + 1.0], 0.0), np.select([small, large], [limit, np.inf], 0.0)
+        return cls(values, low, high, np.where(small, low, truth), np.where(small, high, truth))
+
+    def gives_away(self, hidden: NDArray[np.bool_]) -> bool:
+        """Tell whether the sum of the hidden values, which anyone can work out, narrows one of them down."""
+        low, high, total = self.low[hidden], self.high[hidden], float(self.values[hidden].sum())
+        unlimited = np.isinf(high)
+        finite = np.where(unlimited, 0.0, high)
+        least = np.where(unlimited.sum() > unlimited, low, np.maximum(low, total - (finite.sum() - finite)))
+        most = np.minimum(high, total - (low.sum() - low))
+        narrowed = (least > self.promised_low[hidden]) | (most < self.promised_high[hidden])
+        return bool(np.any(narrowed | ((most - least < 1) & (low < high))))
+
+
+def protect_sum(column: Column, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Hide further values of a column, the smallest above zero first, until its sum gives none away.
+
+    If all values end up hidden and `Column.gives_away` still holds, then the sum is to be hidden too.
 
     Parameters
     ----------
-    values : ndarray, shape (n,)
+    column : Column
     hidden : ndarray of bool, shape (n,)
-    lower, upper : ndarray, shape (n,)
-        What a reader knows of a hidden value; for a value hidden only here, 0 and no limit are assumed.
 
     Returns
     -------
@@ -229,20 +320,91 @@ def protect_sum(
     Examples
     --------
     >>> values = np.array([4, 50, 20])
-    >>> protect_sum(values, values < 11, np.full(3, 1.0), np.full(3, 10.0)).tolist()
+    >>> protect_sum(Column.of_counts(values), values < 11).tolist()
     [True, False, True]
     """
-    first, hidden = hidden.copy(), hidden.copy()
-    low, high = np.where(first, lower, 0.0), np.where(first, upper, np.inf)
-    while hidden.any() and (
-        is_small(int(values[hidden].sum())) or _has_single_value(values[hidden], low[hidden], high[hidden])
-    ):
-        shown = np.flatnonzero(~hidden)
-        if not len(shown):
-            break
-        order = np.lexsort((shown, values[shown], values[shown] == 0))
-        hidden[shown[order[0]]] = True
+    hidden, values = hidden.copy(), column.values
+    rows = np.arange(len(values))
+    order = iter(rows[np.lexsort((rows, values, column.low == column.high))])
+    while hidden.any() and not hidden.all() and column.gives_away(hidden):
+        hidden[next(k for k in order if not hidden[k])] = True
     return hidden
+
+
+def suppress_table(rows: Sequence[tuple[int, int]], limit: int = SMALL_CELL) -> list[bool]:
+    """Choose the rows to hide of a table by groups without overlap, such as tenths of risk or ages.
+
+    A hidden row hides every number of the group: cases, events, rate and what was expected. It is assumed that
+    the totals of the table are known, and the sizes of groups that are not small, as those of tenths are.
+
+    Parameters
+    ----------
+    rows : sequence of (events, non-events)
+        True counts.
+    limit : int
+
+    Returns
+    -------
+    list of bool
+        In the order given. When all are True, leave the table out: then no mark tells anything of a row.
+
+    Examples
+    --------
+    >>> suppress_table([(40, 900), (30, 900), (4, 900), (25, 900)])
+    [False, False, True, True]
+    >>> suppress_table([(0, 900), (50, 900)])
+    [False, False]
+    """
+    if not len(rows):
+        return []
+    events, others = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    sizes = events + others
+    by_size = Column.of_counts(sizes, limit)
+    by_events = split_column(events, sizes, np.where(sizes <= limit, float(limit), np.nan), limit)
+    hidden = ((events >= 1) & (events <= limit)) | ((others >= 1) & (others <= limit))
+    while True:
+        small_sizes = hidden & (sizes <= limit)
+        more = protect_sum(by_events, hidden | (protect_sum(by_size, small_sizes) if small_sizes.any() else False))
+        if np.array_equal(more, hidden):
+            return hidden.tolist()
+        hidden = more
+
+
+def split_column(
+    events: NDArray[np.int64], sizes: NDArray[np.int64], most: NDArray[np.float64], limit: int = SMALL_CELL
+) -> Column:
+    """Make a column of events in groups whose size may be known, so that non-events are known as well as events.
+
+    Parameters
+    ----------
+    events, sizes : ndarray of int, shape (n,)
+    most : ndarray, shape (n,)
+        Largest size that a hidden group can have for all that is shown; not a number where its size is shown.
+    limit : int
+
+    Returns
+    -------
+    Column
+        A group with few events keeps 1 to `limit` of them; one of known size with few others as many others.
+
+    Examples
+    --------
+    >>> column = split_column(np.array([4, 36]), np.array([40, 40]), np.full(2, np.nan))
+    >>> column.low.tolist(), column.high.tolist()
+    ([1.0, 30.0], [10.0, 39.0])
+    """
+    others, sized = sizes - events, np.isnan(most)
+    few = (events >= 1) & (events <= limit)
+    few_others = sized & (others >= 1) & (others <= limit)
+    all_or_none = sized & ((events == 0) | (others == 0)) & ~few & ~few_others
+    plain = sized & ~few & ~few_others & ~all_or_none
+    low = np.maximum(np.where(sized & few, 1, 0), np.where(few_others, sizes - limit, 0))
+    high = np.minimum(np.where(few, limit, sizes), np.where(few_others, sizes - 1, sizes))
+    low = np.select([all_or_none, plain], [events, limit + 1], low).astype(float)
+    high = np.select([all_or_none, plain, ~sized], [events, sizes - limit - 1, most], high).astype(float)
+    promised_low = np.select([few & ~sized, few | few_others], [1, low], events)
+    promised_high = np.select([few & ~sized, few | few_others], [np.minimum(limit, high), high], events)
+    return Column(events, low, high, promised_low.astype(float), promised_high.astype(float))
 
 
 def states_small_count(text: str, limit: int = SMALL_CELL) -> bool:
@@ -253,78 +415,58 @@ def states_small_count(text: str, limit: int = SMALL_CELL) -> bool:
     >>> [states_small_count(text) for text in ("4 claims skipped", "1,204 claims; 0.5 %", "code F32")]
     [True, False, False]
     """
-    found = (int(match.replace(",", "")) for match in _WHOLE_NUMBER.findall(text))
-    return any(is_small(value, limit) for value in found)
+    return any(is_small(value, limit) for value in whole_numbers(text))
 
 
-def _candidates(
-    name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], kept: set[str]
-) -> list[str]:
-    """Shown cells in sums with a hidden one, in the order of choice; if none is left, kept ones, then all."""
-    beside = {cell for total in totals if name in total.cells for cell in total.cells}
-    linked = {cell for total in totals if hidden & set(total.cells) for cell in total.cells}
-    pools = (linked - kept - hidden, linked - hidden, set(cells) - hidden)
-    pool = next((pool for pool in pools if pool), set())
-    return sorted(pool, key=lambda c: (c not in beside, cells[c] == 0, cells[c], c))
+def whole_numbers(text: str) -> list[int]:
+    """Return the whole numbers that a sentence states.
+
+    Examples
+    --------
+    >>> whole_numbers("1,204 of 9 claims; 0.5 %; code F32")
+    [1204, 9]
+    """
+    return [int(match.replace(",", "")) for match in _WHOLE_NUMBER.findall(text)]
 
 
-def _is_open(name: str, cells: Mapping[str, int], totals: Sequence[Total], hidden: set[str], limit: int) -> bool:
-    """Tell whether a hidden small cell can have more than one value."""
-    names = sorted(hidden)
-    matrix, known = _equations(cells, totals, names)
-    position = names.index(name)
-    if not len(matrix):
-        return True
-    if _is_fixed(null_space(matrix)[position]):
-        return False
-    bounds: list[tuple[int, int | None]] = [
-        (1, limit) if is_small(cells[other], limit) else (0, None) for other in names
-    ]
-    return _width(matrix, known, bounds, position) >= 1 - _TOLERANCE
+class _Range:
+    """Least and most value seen of every cell in tables that agree with what is shown.
 
+    Hiding more adds tables and takes none away, so what has been seen once stays.
+    """
 
-def _is_fixed(directions: NDArray[np.float64]) -> bool:
-    """Tell whether no solution of the sums moves a cell, given its row of their null space."""
-    return bool(np.all(np.abs(directions) < _TOLERANCE))
+    def __init__(self, reader: Reader, hidden: NDArray[np.bool_]) -> None:
+        self.reader = reader
+        self.least, self.most = reader.truth.copy(), reader.truth.copy()
+        for sign in (1.0, -1.0):
+            self.add(reader.extreme(np.where(reader.small, sign, 0.0), hidden))
 
+    def add(self, table: NDArray[np.float64]) -> None:
+        """See one more table."""
+        self.least, self.most = np.minimum(self.least, table), np.maximum(self.most, table)
 
-def _equations(
-    cells: Mapping[str, int], totals: Sequence[Total], names: list[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    position = {name: k for k, name in enumerate(names)}
-    rows, known = [], []
-    for total in totals:
-        row, right = np.zeros(len(names)), 0.0
-        for cell, sign in ((total.total, 1.0), *((part, -1.0) for part in total.parts)):
-            if cell in position:
-                row[position[cell]] += sign
-            else:
-                right -= sign * cells[cell]
-        if row.any():
-            rows.append(row)
-            known.append(right)
-    return np.array(rows), np.array(known)
+    def has_end(self, k: int, sign: float) -> bool:
+        """Tell whether a cell has been seen at the least (most, if the sign is negative) that is promised."""
+        return bool(self.least[k] <= 1 + TOLERANCE if sign > 0 else self.most[k] >= self.reader.limit - TOLERANCE)
 
+    def finds_end(self, k: int, sign: float, hidden: NDArray[np.bool_]) -> bool:
+        """Look for the end of a cell's range; tell whether it is as far out as is promised."""
+        if not self.has_end(k, sign):
+            self.add(self.reader.extreme(sign * self.reader.unit(k), hidden))
+        return self.has_end(k, sign)
 
-def _width(
-    matrix: NDArray[np.float64],
-    known: NDArray[np.float64],
-    bounds: list[tuple[int, int | None]],
-    position: int,
-) -> float:
-    goal = np.zeros(matrix.shape[1])
-    goal[position] = 1.0
-    ends = [
-        linprog(sign * goal, A_eq=matrix, b_eq=known, bounds=bounds, method="highs").fun * sign for sign in (1.0, -1.0)
-    ]
-    return ends[1] - ends[0]
+    def best_end(self, k: int, sign: float) -> float:
+        """Return the end that is promised, or what comes nearest to it if all but zeros were hidden."""
+        reader = self.reader
+        marked = reader.all_marked(reader.small | reader.below_small | reader.unprinted)
+        best = float(reader.extreme(sign * reader.unit(k), marked)[k])
+        return max(1.0, best) if sign > 0 else min(float(reader.limit), best)
 
-
-def _has_single_value(values: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
-    total = float(values.sum())
-    unlimited = np.isinf(high)
-    finite = np.where(unlimited, 0.0, high)
-    others_unlimited = unlimited.sum() - unlimited > 0
-    least = np.where(others_unlimited, low, np.maximum(low, total - (finite.sum() - finite)))
-    most = np.minimum(high, total - (low.sum() - low))
-    return bool(np.any((most - least < 1 - _TOLERANCE) & ~unlimited))
+    def is_narrowed(self, k: int, hidden: NDArray[np.bool_]) -> bool:
+        """Tell whether what is shown narrows a cell down, or leaves it one value."""
+        for sign in (1.0, -1.0):
+            if not self.finds_end(k, sign, hidden):
+                seen = self.least[k] if sign > 0 else self.most[k]
+                if sign * (seen - self.best_end(k, sign)) > TOLERANCE:
+                    return True
+        return whole_values(self.least[k], self.most[k]) < 2

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from riskstd.report.content import Profile, ReportInput
-from riskstd.report.counts import PLANNED_RULES, REASONS, VISIT_TYPES, Counts, hides_count
-from riskstd.report.headline import noun_of, window_text
+from riskstd.report.counts import PLANNED_RULES, REASONS, VISIT_TYPES, Counts
+from riskstd.report.definition_view import origin_counts
+from riskstd.report.facilities import count_categories
+from riskstd.report.headline import interval_sentence, noun_of, window_text
 from riskstd.report.suppression import states_small_count
-from riskstd.report.wording import HIDDEN, MISSING, counted, listed, number, percent, sentence
+from riskstd.report.wording import MISSING, counted, number, percent, sentence
 from riskstd.spec import Measure
 from riskstd.spec.definition import TRUSTED_ORIGINS
-
-MEDIAN_ODDS_FACTOR = math.sqrt(2.0) * 0.6744897501960817
 
 TYPE_NAMES = {
     "ed": "Emergency department visit",
@@ -35,12 +34,6 @@ RULE_NAMES = {
     "PA4": "PA4: a procedure that may be planned, but an acute diagnosis or complication",
     "no_planned_procedure": "No procedure that may be planned",
     "missing_principal_diagnosis": "A procedure that may be planned, but no principal diagnosis",
-}
-ORIGIN_NAMES = {
-    "cms_public": "public CMS material",
-    "reconstructed": "reconstructed",
-    "assumed": "assumed",
-    "user_import": "imported by the user",
 }
 
 
@@ -63,17 +56,6 @@ class AttritionRow:
     before: str
     excluded: str
     after: str
-
-
-@dataclass(frozen=True)
-class FactorRow:
-    """One risk factor of the model, as text."""
-
-    label: str
-    share: str
-    beta: str
-    odds_ratio: str
-    interval: str
 
 
 def measure_facts(content: ReportInput) -> list[Fact]:
@@ -103,11 +85,6 @@ def changed_options(measure: Measure) -> list[tuple[str, str, str, str]]:
         for name, option in sorted(measure.definition.options.items())
         if measure.options[name] != option.default
     ]
-
-
-def origin_counts(counts: Mapping[str, int]) -> str:
-    """Write counts by origin as words."""
-    return listed([f"{n:,} {ORIGIN_NAMES.get(origin, origin)}" for origin, n in counts.items()])
 
 
 def table_rows(content: ReportInput) -> list[tuple[str, str, str, bool]]:
@@ -180,82 +157,55 @@ def day_rows(counts: Counts) -> list[list[str]]:
     ]
 
 
-def factor_rows(content: ReportInput, profile: Profile) -> list[FactorRow]:
-    """Write the risk factors of the model with their odds ratios."""
-    assert content.model is not None
-    small = profile == "public"
-    return [
-        FactorRow(
-            label=str(term.get("label") or term["factor"]),
-            share=_share(term, content.n_cases, small=small),
-            beta=number(term["beta"], 3),
-            odds_ratio=number(term["odds_ratio"], 2),
-            interval=_limits(term),
-        )
-        for term in content.model["coefficients"]
+def category_rows(content: ReportInput) -> list[tuple[str, str, str, str]]:
+    """Count facilities by category: mark, words, facilities, share of all."""
+    assert content.rates is not None
+    counts, labels = (
+        count_categories(content.rates, content.measure),
+        content.measure.definition.score.categories.labels,
+    )
+    rows = [
+        ("better", labels.better, counts.better),
+        ("same", labels.no_different, counts.no_different),
+        ("worse", labels.worse, counts.worse),
+        ("few", labels.too_few, counts.too_few),
     ]
+    if counts.without:
+        rows.append(("none", "Without a category, since there are no interval estimates", counts.without))
+    rows.append(("", "All facilities", counts.total))
+    return [(kind, text, number(n), percent(n, counts.total)) for kind, text, n in rows]
 
 
-def model_facts(content: ReportInput) -> list[Fact]:
-    """Say how the model was fitted and how much facilities differ."""
-    assert content.model is not None
-    model, tau = content.model, float(content.model["tau"])
-    state = "converged" if model["converged"] else "did not converge: treat every number below as provisional"
-    facts = [
-        Fact("Estimator", str(model["method"])),
-        Fact("State", state),
-        Fact("Intercept (mu)", number(model["mu"], 3)),
-        Fact("Spread of facility effects (tau)", f"{number(tau, 3)} log odds"),
-        Fact("Median odds ratio", number(median_odds_ratio(tau), 2)),
-        Fact("Log-likelihood", number(model["log_likelihood"], 2)),
+def volume_text(cases: float) -> str:
+    """Write the cases that a reliability needs, rounded up; a dash where no number is enough."""
+    return number(math.ceil(cases)) if math.isfinite(cases) else MISSING
+
+
+def run_facts(content: ReportInput) -> list[Fact]:
+    """Say with what the run was made, so that it can be made again."""
+    facts = [Fact("riskstd", content.version), Fact("Seed", "none" if content.seed is None else str(content.seed))]
+    facts += [
+        Fact("Definition", f"{content.measure.file}, SHA-256 {content.measure.sha256}"),
+        Fact("Options", "; ".join(f"{name} = {value}" for name, value in sorted(content.measure.options.items()))),
+        Fact("Fidelity", content.fidelity.label),
     ]
-    if model["singular"]:
-        facts.append(
-            Fact(
-                "At the boundary",
-                "tau is 0: no difference between facilities could be estimated; every ratio is 1",
-            )
-        )
-    return facts
+    if content.interval is not None and content.model is not None:
+        facts += [Fact("Estimator", str(content.model["method"])), Fact("Intervals", interval_sentence(content))]
+    return facts + [Fact(str(name), str(value)) for name, value in content.run_facts.items()]
 
 
-def median_odds_ratio(tau: float) -> float:
-    """Median odds ratio between two facilities drawn at random, the higher over the lower.
-
-    Larsen and Merlo, American Journal of Epidemiology 2005;161:81: exp(sqrt(2) tau Phi^-1(0.75)).
-
-    Examples
-    --------
-    >>> round(median_odds_ratio(0.2), 3)
-    1.21
-    """
-    return math.exp(MEDIAN_ODDS_FACTOR * tau)
-
-
-def dropped_rows(content: ReportInput, profile: Profile) -> list[tuple[str, str]]:
-    """List risk factors that the model left out, and why."""
-    assert content.model is not None
-    rows = []
-    for factor in content.model.get("dropped", ()):
-        reason = sentence(str(factor["reason"]))
-        if profile == "public" and states_small_count(reason):
-            reason = "The reason is not shown, since it may state a small count."
-        rows.append((str(factor.get("label") or factor["factor"]), reason))
-    return rows
-
-
-def no_model_sentence(content: ReportInput, profile: Profile) -> str:
-    """Say why there is no model; the public profile does not repeat a small count."""
-    if profile == "public" and states_small_count(content.no_model_reason):
+def no_model_sentence(content: ReportInput, counts: Counts, profile: Profile) -> str:
+    """Say why there is no model; the public profile does not repeat a hidden count."""
+    if hides_text(content.no_model_reason, counts, profile):
         return "The data were too few. The reason is not shown, since it may state a small count."
     return sentence(content.no_model_reason)
 
 
-def note_sentences(notes: Iterable[str], profile: Profile) -> list[str]:
-    """Write notes and warnings as sentences; public ones leave out, and say so, what holds a small count."""
+def note_sentences(notes: Iterable[str], counts: Counts, profile: Profile) -> list[str]:
+    """Write notes and warnings as sentences; public ones leave out, and say so, what holds a hidden count."""
     kept, left_out = [], 0
     for note in notes:
-        if profile == "public" and states_small_count(note):
+        if hides_text(note, counts, profile):
             left_out += 1
         else:
             kept.append(sentence(note))
@@ -265,14 +215,6 @@ def note_sentences(notes: Iterable[str], profile: Profile) -> list[str]:
     return kept
 
 
-def _share(term: Mapping[str, Any], n_cases: int, *, small: bool) -> str:
-    if (share := term.get("prevalence")) is not None:
-        return number(HIDDEN) if small and hides_count(share, n_cases) else f"{100 * share:.1f} %"
-    if (mean := term.get("mean")) is not None:
-        return f"mean {number(mean, 2)}"
-    return MISSING
-
-
-def _limits(term: Mapping[str, Any]) -> str:
-    low, high = number(term["lower"], 2), number(term["upper"], 2)
-    return MISSING if MISSING in (low, high) else f"{low} to {high}"
+def hides_text(text: str, counts: Counts, profile: Profile) -> bool:
+    """Tell whether the profile leaves a sentence out, since it states a small count or a hidden one."""
+    return profile == "public" and (states_small_count(text) or counts.is_told_by(text))
