@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import pickle
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -15,9 +17,10 @@ import pytest
 from scipy.special import expit
 
 from riskstd.errors import InputError, OptionError
+from riskstd.report import IntervalFacts
 from riskstd.report.cases import Factor, read_cases
-from riskstd.report.workbook import WorkbookShared, facility_workbook
-from riskstd.report.workbook_cases import CASE_FIELDS
+from riskstd.report.workbook import WorkbookShared, _own, facility_workbook
+from riskstd.report.workbook_cases import CASE_FIELDS, cases_sheet
 from riskstd.report.workbook_shared import OUTCOME
 from riskstd.report.workbook_sheet import END, HEADER_ROW
 from riskstd.spec import load_measure
@@ -277,11 +280,6 @@ def test_a_case_with_several_visits_shows_the_one_that_counts(run):
 
 
 def _cases_sheet_of(run, facility_id, visits):
-    from dataclasses import replace
-
-    from riskstd.report.workbook import _own
-    from riskstd.report.workbook_cases import cases_sheet
-
     own = _own(WorkbookShared.of(run.content, run.cases), run.cases, facility_id, "facility-phi")
     return cases_sheet(replace(own, cases=replace(own.cases, visits=visits)))
 
@@ -565,6 +563,32 @@ def test_same_input_same_bytes(make_report, profile):
     assert one == facility_workbook(second.content, second.cases, name, profile=profile, shared=shared)
 
 
+def test_the_order_of_rows_changes_nothing(make_report):
+    first, name = make_run(make_report), "1000000014"
+    content, cases = first.content, first.cases
+    rng = np.random.default_rng(5)
+
+    def mixed(frame):
+        return frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)
+
+    risk = pd.DataFrame(cases.X, columns=[f.name for f in cases.factors])
+    risk["procedure_id"] = cases.procedures["procedure_id"]
+    visits, outcomes, rates = mixed(content.visits), mixed(content.outcomes), mixed(content.rates)
+    other = replace(content, visits=visits, outcomes=outcomes, rates=rates)
+    shuffled = read_cases(mixed(cases.procedures), visits, outcomes, mixed(risk), content.model, rates)
+    for profile in PROFILES:
+        expected = facility_workbook(content, cases, name, profile=profile)
+        assert facility_workbook(other, shuffled, name, profile=profile) == expected
+
+
+def test_what_is_shared_can_be_sent_to_a_worker(run):
+    shared = WorkbookShared.of(run.content, run.cases)
+    sent = pickle.loads(pickle.dumps(shared))
+    assert facility_workbook(run.content, run.cases, FEW, shared=sent) == facility_workbook(
+        run.content, run.cases, FEW, shared=shared
+    )
+
+
 def test_special_facilities(run):
     shared = WorkbookShared.of(run.content, run.cases)
     books = {
@@ -592,10 +616,6 @@ def test_a_facility_without_visits_says_so(make_report):
 
 
 def test_without_intervals_the_limits_are_missing(run):
-    from dataclasses import replace
-
-    from riskstd.report import IntervalFacts
-
     rates = run.rates.assign(lower=np.nan, upper=np.nan, category=None)
     content = replace(run.content, rates=rates, interval=IntervalFacts("none"))
     shown = figures(read(facility_workbook(content, run.cases, NO_EVENTS)))
@@ -604,8 +624,6 @@ def test_without_intervals_the_limits_are_missing(run):
 
 
 def test_factors_with_one_label_get_headers_of_their_own(run):
-    from dataclasses import replace
-
     factors = tuple(Factor(f.name, "Same", f.beta, f.is_flag) for f in run.cases.factors)
     book = read(facility_workbook(run.content, replace(run.cases, factors=factors), FEW))
     headers = [cell.value for cell in book["Cases"][HEADER]]
@@ -617,8 +635,6 @@ def test_products_of_factors_are_not_shown_for_groups(make_report):
     names = ["age_70_74", "arrhythmia", "age_70_74_x_arrhythmia"]
     assert set(names) <= set(measure.factor_columns)
     run = make_run(make_report, "ASC-12")
-    from dataclasses import replace
-
     X = run.cases.X[:, :3].copy()
     X[:, 2] = X[:, 0] * X[:, 1]
     factors = tuple(Factor(name, name, 0.1, True) for name in names)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from riskstd.report.cases import Cases
-from riskstd.report.wording import MISSING, sentence
+from riskstd.report.wording import sentence
 from riskstd.report.workbook_own import Own, as_words
 from riskstd.report.workbook_sheet import NOT_APPLICABLE, Cell, Field, Sheet, as_date
 from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES, Table
@@ -128,16 +128,10 @@ def _visit_columns(visits: Any) -> dict[str, list[Any]]:
 
 
 def _in_time(visits: Any) -> Any:
-    """Visits in the order of their case, day, type and rule."""
-    return np.lexsort(
-        (
-            visits["facility_visited"].fillna(MISSING).to_numpy(dtype=object).astype(str),
-            visits["planned_rule"].to_numpy(dtype=object).astype(str),
-            visits["visit_type"].to_numpy(dtype=object).astype(str),
-            visits["days_after"].to_numpy(),
-            visits["procedure_id"].to_numpy(),
-        )
-    )
+    """Visits in the order of their case, day and kind, whatever the order of the table."""
+    words = ("claim_id", "principal_diagnosis", "facility_visited", "planned_rule", "visit_type")
+    keys = [np.array(as_words(visits[name].tolist()), dtype=str) for name in words]
+    return np.lexsort((*keys, visits["days_after"].to_numpy(), visits["procedure_id"].to_numpy()))
 
 
 def _main_visits(visits: Any) -> dict[int, int]:

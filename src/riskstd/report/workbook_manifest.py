@@ -44,8 +44,8 @@ def _model(own: Own) -> list[tuple[str, str]]:
     assert model is not None
     return [
         ("Model", f"{model['method']}, {'converged' if model['converged'] else 'did not converge'}"),
-        ("Intercept (mu, log odds)", repr(float(model["mu"]))),
-        ("Spread of facility effects (tau, log odds)", repr(float(model["tau"]))),
+        ("Intercept (mu, log odds)", number(float(model["mu"]), 6)),
+        ("Spread of facility effects (tau, log odds)", number(float(model["tau"]), 6)),
         ("Interval method", interval.method),
         ("Interval level", level_text(interval.level)),
         ("Category level", level_text(interval.category_level)),

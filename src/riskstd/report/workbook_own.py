@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import pandas as pd
 
 from riskstd.report.cases import Cases
 from riskstd.report.content import Profile, ReportInput
@@ -79,4 +80,5 @@ def score_style(content: ReportInput) -> str:
 
 def as_words(values: Sequence[object]) -> list[str]:
     """Text of a column, with the mark for a missing value."""
-    return [MISSING if v is None or (isinstance(v, float) and math.isnan(v)) else str(v) for v in values]
+    missing = pd.isna(pd.Series(values, dtype=object)).tolist()
+    return [MISSING if gone else str(value) for gone, value in zip(missing, values, strict=True)]

@@ -52,7 +52,7 @@ def _gives_away(values: IntArray) -> bool:
     return total in (n, n * SMALL_CELL)
 
 
-def protect_table(values: IntArray, columns_known: BoolArray) -> BoolArray:
+def protect_table(values: IntArray, columns_known: BoolArray, hidden: BoolArray | None = None) -> BoolArray:
     """Choose the cells of a table to hide: the small ones, then others, until rows and columns give none away.
 
     Parameters
@@ -61,6 +61,8 @@ def protect_table(values: IntArray, columns_known: BoolArray) -> BoolArray:
         True counts; the total of every row is known to the reader.
     columns_known : ndarray of bool, shape (n_columns,)
         Whether the total of a column is known too.
+    hidden : ndarray of bool, shape (n_rows, n_columns), optional
+        Cells that are hidden for another reason.
 
     Returns
     -------
@@ -71,16 +73,15 @@ def protect_table(values: IntArray, columns_known: BoolArray) -> BoolArray:
     >>> protect_table(np.array([[5, 95], [40, 60], [30, 70]]), np.array([True, True])).tolist()
     [[True, True], [False, False], [True, True]]
     """
-    hidden = _protect_lines(values, small(values), columns_known)
-    while len(cells := np.argwhere(hidden & small(values) & ~is_open(values, hidden, columns_known))):
+    few = small(values)
+    openable = few & is_open(values, np.ones_like(few), columns_known)
+    hidden = _protect_lines(values, few if hidden is None else few | hidden, columns_known)
+    while len(cells := np.argwhere(openable & ~is_open(values, hidden, columns_known))):
         row, column = cells[0]
         beside = np.zeros_like(hidden)
         beside[row], beside[:, column] = True, True
-        pool = next((pool for pool in (~hidden & beside, ~hidden) if pool.any()), None)
-        if pool is None:
-            break
-        choices = np.argwhere(pool)
-        found = values[pool]
+        pool = next(pool for pool in (~hidden & beside, ~hidden) if pool.any())
+        choices, found = np.argwhere(pool), values[pool]
         hidden[tuple(choices[np.lexsort((found, found == 0))[0]])] = True
         hidden = _protect_lines(values, hidden, columns_known)
     return hidden
@@ -122,7 +123,7 @@ def _can_swap(moves: BoolArray, against: BoolArray, free: BoolArray) -> BoolArra
     pairs = against[:, None, :] & (undo[None] - own > 0)
     same = np.arange(moves.shape[1])
     pairs[:, same, same] = False
-    return pairs.any(axis=2)
+    return np.asarray(pairs.any(axis=2))
 
 
 def _protect_lines(values: IntArray, hidden: BoolArray, columns_known: BoolArray) -> BoolArray:
@@ -132,6 +133,7 @@ def _protect_lines(values: IntArray, hidden: BoolArray, columns_known: BoolArray
         hidden = _protect_rows(values, hidden)
         for column in np.flatnonzero(columns_known):
             hidden[:, column] = protect_line(values[:, column], hidden[:, column])
+            hidden = _protect_rows(values, hidden)
         if np.array_equal(before, hidden):
             return hidden
 
@@ -242,7 +244,8 @@ class Groups:
         hidden = {
             name: _without_own(counts[name], self.hidden[name][group], counts[name] - own[name]) for name in counts
         }
-        return Seen(self.labels[group], members, not bool(small(others).any()), len(members), n_cases, counts, hidden)
+        is_shown = not (small(others).any() or self.closed[group])
+        return Seen(self.labels[group], members, is_shown, len(members), n_cases, counts, hidden)
 
 
 def _without_own(values: IntArray, hidden: BoolArray, others: IntArray) -> BoolArray:

@@ -174,8 +174,12 @@ class WorkbookShared:
         hidden = {}
         for block in self.blocks:
             table = self.tables[block.name]
-            chosen = protect_table(table, ~self.nation.hidden[block.name][0])
-            hidden[block.name] = chosen | hide_cases[:, None]
+            rows = np.vstack([table[~hide_cases], table[hide_cases].sum(axis=0)])
+            start = np.zeros(rows.shape, dtype=bool)
+            start[-1] = hide_cases.any()
+            chosen = np.ones(table.shape, dtype=bool)
+            chosen[~hide_cases] = protect_table(rows, ~self.nation.hidden[block.name][0], start)[:-1]
+            hidden[block.name] = chosen
         return hidden
 
     @cached_property

@@ -16,8 +16,10 @@ from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from riskstd.report.wording import MISSING, SUPPRESSED, Suppressed
-from riskstd.report.workbook_sheet import END, HEADER_ROW, NO_CASES, Cell, Sheet, Styled, plain, unique_headers
+from riskstd.report.workbook_sheet import END, HEADER_ROW, NO_CASES, Cell, Field, Sheet, Styled, plain, unique_headers
 
+LINE_HEIGHT = 15.0
+"""Points."""
 _CREATED = datetime(2000, 1, 1)
 _DAY_ZERO = date(1899, 12, 30)
 _TEXT: Mapping[str, Any] = {"valign": "top"}
@@ -118,6 +120,10 @@ class _Writer:
         for row, cells in enumerate(sheet.rows or empty, start=HEADER_ROW + 1):
             for column, (cell, style) in enumerate(zip(cells, styles, strict=True)):
                 self.cell(row, column, cell, style)
+            # programs that do not fit heights themselves would print wrapped lines over each other
+            lines = max(_line_count(cell, declared) for cell, declared in zip(cells, sheet.fields, strict=True))
+            if lines > 1:
+                self.page.set_row(row, LINE_HEIGHT * lines)
         headers = unique_headers([column.header for column in sheet.fields])
         columns = [{"header": header, "header_format": self.formats["header"]} for header in headers]
         options = {"name": name, "style": "Table Style Light 1", "columns": columns}
@@ -139,7 +145,7 @@ class _Writer:
         for column, declared in enumerate(sheet.fields):
             page.set_column(column, column, declared.width)
         lines = max(math.ceil(len(declared.header) / (declared.width - 4)) for declared in sheet.fields)
-        page.set_row(HEADER_ROW, 15.0 * max(2, lines))
+        page.set_row(HEADER_ROW, LINE_HEIGHT * max(2, lines))
         page.freeze_panes(HEADER_ROW + 1, sheet.frozen_columns)
         page.set_landscape()
         page.set_paper(1)
@@ -148,3 +154,11 @@ class _Writer:
         last = HEADER_ROW + max(1, len(sheet.rows))
         page.ignore_errors({"number_stored_as_text": xl_range(HEADER_ROW + 1, 0, last, len(sheet.fields) - 1)})
         page.set_footer(f"&L{footer.replace('&', '&&')}&RPage &P of &N")
+
+
+def _line_count(cell: Cell, declared: Field) -> int:
+    """Lines that a cell takes in its column."""
+    value, style = cell if isinstance(cell, Styled) else (cell, declared.style)
+    if style != "wrap" or not isinstance(value, str):
+        return 1
+    return max(1, len(textwrap.wrap(value, int(declared.width))))
