@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from riskstd.report import SMALL_CELL, Total, attack, render_report, suppress
+from riskstd.report.count_system import AtMost
 from riskstd.report.counts import count_run
-from riskstd.report.disclosure import AtMost
 from riskstd.report.facilities import read_facilities
 from riskstd.report.facility_hiding import hide_facilities
 from riskstd.report.suppression import (
@@ -401,14 +401,15 @@ def test_cases_of_a_hidden_facility_are_hidden_where_its_category_tells_of_them(
     flagged = np.array([False, True, True, False, True])
     rows = hide_facilities(rates, 35, flagged=flagged, tau=0.25, level=0.95)
     assert rows.cases.tolist() == [False, True, False, True, False]
-    assert rows.results.tolist() == [True, True, False, True, False]
+    assert rows.results.tolist() == [True, True, False, True, True]
 
 
 def test_two_facilities_that_a_total_gives_away_hide_the_total():
     rates = pd.DataFrame({"cases": [300, 300], "observed": [10, 10], "expected": [0.02] * 2})
     rows = hide_facilities(rates, 35, flagged=np.zeros(2, bool), tau=0.25, level=0.95)
-    assert rows.events_tell
-    assert not rows.cases_tell
+    assert rows.results.all()
+    assert rows.sums is not None
+    assert rows.sums.known["facility000000.events"] == (1.0, 10.0)
 
 
 def test_real_systems_are_fast(make_report):
@@ -416,3 +417,23 @@ def test_real_systems_are_fast(make_report):
     start = time.perf_counter()
     count_run(content, "public")
     assert time.perf_counter() - start < 2.0
+
+
+def test_a_facility_that_knows_its_own_number_does_not_learn_of_another():
+    column = Column.of_counts(np.array([4, 20, 30, 60]))
+    small = column.counts < 11
+    assert protect_sum(column, small).tolist() == [True, True, False, False]
+    assert protect_sum(column, small, insider=True).tolist() == [True, True, True, False]
+    many = Column.of_counts(np.full(40, 5))
+    assert not many.gives_away(np.ones(40, bool), insider=True)
+
+
+def test_ten_thousand_facilities_are_hidden_at_once():
+    rng = np.random.default_rng(5)
+    cases = rng.integers(1, 3000, 10_000)
+    rates = pd.DataFrame({"cases": cases, "observed": rng.binomial(cases, 0.02), "expected": 0.02})
+    start = time.perf_counter()
+    rows = hide_facilities(rates, 35, flagged=np.zeros(10_000, bool), tau=0.25, level=0.95)
+    assert time.perf_counter() - start < 1.0
+    assert rows.sums is None
+    assert 0 < rows.results.sum() < 10_000

@@ -10,9 +10,9 @@ import pandas as pd
 
 from riskstd.errors import InputError
 from riskstd.report.content import Profile, ReportInput
-from riskstd.report.disclosure import AtMost, Total
+from riskstd.report.count_system import AtMost, System, Total
 from riskstd.report.facility_hiding import HiddenFacilities, hide_facilities
-from riskstd.report.factor_counts import System, cell_of, count_factors
+from riskstd.report.factor_counts import cell_of, count_factors
 from riskstd.report.suppression import Rule, is_small, rule_of, suppress, whole_numbers
 from riskstd.report.wording import HIDDEN, Suppressed
 
@@ -134,23 +134,19 @@ def _count(content: ReportInput) -> tuple[System, tuple[Step, ...], tuple[int, .
 
 def _hidden(content: ReportInput, system: System) -> frozenset[str]:
     """Choose the counts to hide; sums over facilities join in where they would give a facility away."""
-    rows: set[str] = set()
-    if content.rates is not None:
-        found = hide_run_facilities(content, content.rates)
-        for total, column, tells in (("cases", "cases", found.cases_tell), ("events", "observed", found.events_tell)):
-            if tells:
-                parts = {f"facility{k:06}.{total}": int(n) for k, n in enumerate(content.rates[column].to_numpy())}
-                system.add(System(parts, [Total(total, tuple(parts))]))
-                rows |= set(parts)
+    joined = System()
+    joined.add(system)
+    if content.rates is not None and (sums := hide_run_facilities(content, content.rates).sums) is not None:
+        joined.add(sums)
     hidden = suppress(
-        system.counts,
-        system.totals,
+        joined.counts,
+        joined.totals,
         keep={"cases", "events", *_stated_in_notes(content, system)},
-        at_most=system.at_most,
-        unprinted=system.unprinted,
-        hide=rows,
+        at_most=joined.at_most,
+        unprinted=joined.unprinted,
+        known=joined.known,
     )
-    return hidden - rows
+    return hidden - set(joined.known)
 
 
 def _stated_in_notes(content: ReportInput, system: System) -> list[str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,59 +20,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
-SMALL_CELL = 10
-"""Largest count that may not be shown."""
+from riskstd.report.count_system import SMALL_CELL, AtMost, Total, parts_of_small_totals
 
 TOLERANCE = 1e-6
 _KEPT_COST = 1000.0
-
-
-@dataclass(frozen=True)
-class Total:
-    """One cell that is the sum of others."""
-
-    total: str
-    parts: tuple[str, ...]
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """All cells of the sum."""
-        return (self.total, *self.parts)
-
-
-@dataclass(frozen=True)
-class AtMost:
-    """One cell that is never larger than another."""
-
-    lesser: str
-    greater: str
-
-
-def is_small(count: float, limit: int = SMALL_CELL) -> bool:
-    """Tell whether a count may not be shown.
-
-    Examples
-    --------
-    >>> [is_small(n) for n in (0, 1, 10, 11)]
-    [False, True, True, False]
-    """
-    return 1 <= count <= limit
-
-
-def parts_of_small_totals(cells: Mapping[str, int], totals: Sequence[Total], limit: int = SMALL_CELL) -> frozenset[str]:
-    """Name the cells below a small total, zeros among them: no fact about a small group is shown.
-
-    Examples
-    --------
-    >>> sorted(parts_of_small_totals({"all": 3, "a": 3, "b": 0}, [Total("all", ("a", "b"))]))
-    ['a', 'b']
-    """
-    found: set[str] = set()
-    while True:
-        more = {part for t in totals if t.total in found or is_small(cells[t.total], limit) for part in t.parts} - found
-        if not more:
-            return frozenset(found)
-        found |= more
 
 
 class Reader:
@@ -87,6 +37,8 @@ class Reader:
     at_most : sequence of AtMost
     unprinted : iterable of str
         Cells that no table has, so that no mark tells anything of them either.
+    known : mapping of str to (float, float), optional
+        Least and most that a cell can be if it is hidden, where more is known than its mark tells.
     limit : int
 
     Attributes
@@ -102,6 +54,7 @@ class Reader:
         *,
         at_most: Sequence[AtMost] = (),
         unprinted: Iterable[str] = (),
+        known: Mapping[str, tuple[float, float]] | None = None,
         limit: int = SMALL_CELL,
     ) -> None:
         self.names = tuple(sorted(cells))
@@ -111,6 +64,7 @@ class Reader:
         self.small = (self.truth >= 1) & (self.truth <= limit)
         self.unprinted = self._where(unprinted)
         self.below_small = self._where(parts_of_small_totals(cells, totals, limit))
+        self._known = {self.position[name]: ends for name, ends in (known or {}).items()}
         self._sums = self._matrix([(t.total, t.parts) for t in totals])
         self._orders = self._matrix([(pair.lesser, (pair.greater,)) for pair in at_most])
         self._slack = np.minimum(-(self._orders @ self.truth), 4.0 * self._reach)
@@ -150,6 +104,9 @@ class Reader:
             [small_group | small, others | unmarked], [float(self.limit), self.truth + self._reach], self.truth
         )
         least = np.select([small_group | unmarked, small, others], [0.0, 1.0, self.limit + 1.0], self.truth)
+        for k, (low, high) in self._known.items():
+            if hidden[k]:
+                least[k], most[k] = low, min(high, self.truth[k] + self._reach)
         return np.maximum(least, self.truth - self._reach), most
 
     def extreme(self, goal: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDArray[np.float64]:

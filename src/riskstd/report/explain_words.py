@@ -9,10 +9,7 @@ from typing import Any
 
 from riskstd.report.content import scale_factor
 from riskstd.report.explain import MixDifference
-from riskstd.report.explain_trend import Trend
-from riskstd.report.explain_whatif import Change, FlagRule, WhatIf
 from riskstd.report.facilities import interval_name
-from riskstd.report.power import Power
 from riskstd.report.wording import counted, level_text, listed, number, plural
 from riskstd.spec import Measure
 
@@ -71,8 +68,13 @@ def kind_of(category: Any, measure: Measure) -> str:
     return kinds.get(category, "none") if isinstance(category, str) else "none"
 
 
-def rate_text(proportion: float, measure: Measure) -> str:
-    """Write a proportion of cases in the unit of the measure; per 100 cases for a ratio.
+def in_unit(proportion: float, measure: Measure) -> float:
+    """Return a proportion of cases in the unit of the measure, per 100 cases for a ratio."""
+    return proportion * (100.0 if measure.scale.kind == "ratio" else scale_factor(measure))
+
+
+def rate_text(proportion: float, measure: Measure, *, more: int = 0) -> str:
+    """Write a proportion of cases in the unit of the measure, per 100 cases for a ratio, with `more` decimals.
 
     Examples
     --------
@@ -80,16 +82,29 @@ def rate_text(proportion: float, measure: Measure) -> str:
     >>> rate_text(0.0213, load_measure("ASC-12")), rate_text(0.0213, load_measure("ASC-19"))
     ('21.3 visits per 1,000 colonoscopies', '2.1 visits per 100 procedures')
     """
+    value = number(in_unit(proportion, measure), max(measure.scale.decimals, 1) + more)
     if measure.scale.kind == "ratio":
-        return f"{number(100 * proportion, 1)} visits per 100 {plural(measure.definition.measure.procedure_noun)}"
-    return f"{number(proportion * scale_factor(measure), measure.scale.decimals)} {measure.scale.unit}"
+        return f"{value} visits per 100 {plural(measure.definition.measure.procedure_noun)}"
+    return f"{value} {measure.scale.unit}"
+
+
+def expected_text(row: Mapping[str, Any]) -> str:
+    """Write the expected visits of a facility.
+
+    Examples
+    --------
+    >>> expected_text({"cases": 4, "expected": 0.01}), expected_text({"cases": 400, "expected": 0.01})
+    ('less than 0.1', '4.0')
+    """
+    expected = float(row["cases"]) * float(row["expected"])
+    return number(expected, 1) if expected >= 0.05 else "less than 0.1"
 
 
 def count_sentence(row: dict[str, Any], measure: Measure) -> str:
     """Say how many cases had a visit, and how many were expected to."""
     noun = measure.definition.measure.procedure_noun
     cases, visits = int(row["cases"]), int(row["observed"])
-    expected = number(cases * float(row["expected"]), 1)
+    expected = expected_text(row)
     first, last = measure.window
     visit = f"an unplanned hospital visit on {f'day {first}' if first == last else f'days {first} to {last}'}"
     if cases == 1:
@@ -121,7 +136,7 @@ def standing_sentences(
     sentences = [f"{score} {sure}", _verdict(kind, measure, comparator, decimals), count_sentence(row, measure)]
     if int(row["observed"]) == 0:
         sentences.append(
-            "Without any visit the score is still not 0: so few visits can be luck, so the score is drawn towards "
+            "Without any visit the score is still not 0: having none can be luck, so the score is drawn towards "
             "the average, the more so the fewer the cases."
         )
     share = float(row["reliability"])
@@ -136,7 +151,7 @@ def standing_sentences(
 def step_sentences(row: dict[str, Any], measure: Measure, *, expected_of_all: float, voice: Voice) -> list[str]:
     """Say what drives the difference between the score and the national rate, step by step."""
     expected, cases = float(row["expected"]), int(row["cases"])
-    observed, of_all = float(row["observed"]) / cases, rate_text(expected_of_all, measure)
+    observed = float(row["observed"]) / cases
     relative = expected / expected_of_all - 1.0
     if abs(relative) < _SAME_RISK:
         mix = "the same risk as"
@@ -145,7 +160,8 @@ def step_sentences(row: dict[str, Any], measure: Measure, *, expected_of_all: fl
         mix += "higher than" if relative > 0 else "lower than"
     case_mix = (
         f"Case mix: {voice.our} patients had {mix} all patients of this run: at an average facility "
-        f"{rate_text(expected, measure)} would be expected of them, and {of_all} of all patients."
+        f"{rate_text(expected, measure, more=1)} would be expected of them, and "
+        f"{number(in_unit(expected_of_all, measure), max(measure.scale.decimals, 1) + 1)} of all patients."
     )
     gap = (observed - expected) * cases
     more = (
@@ -176,93 +192,6 @@ def mix_sentence(differences: Sequence[MixDifference]) -> str:
     return f"What sets the patients apart most: {listed(parts)}." if parts else ""
 
 
-def what_if_sentences(found: WhatIf | None, visits: int, cases: int, measure: Measure, kind: str) -> list[str]:
-    """Say how many visits fewer or more would change the category."""
-    if found is None:
-        return ["This run made no interval estimates, so no number of visits can be named."]
-    if found.category != kind:
-        text = (
-            "The label rests on an interval of another level than the one printed, and it lies so near the line that "
-            "no number of visits can be named."
-        )
-        return [text]
-    sentences = [
-        _change(change, visits, cases, measure, fewer=fewer)
-        for change, fewer in ((found.fewer, True), (found.more, False))
-        if change is not None
-    ]
-    if found.fewer is None:
-        sentences.insert(0, "With fewer visits the label would stay as it is.")
-    if found.more is None:
-        sentences.append("With more visits the label would stay as it is.")
-    return sentences
-
-
-def power_sentences(power: Power, rule: FlagRule, measure: Measure, *, expected: float) -> list[str]:
-    """Say which true differences could be seen at this volume."""
-    worse, better = (_quoted(label_of(kind, measure)) for kind in ("worse", "better"))
-    likely, even = power.worse_at[0.8], power.worse_at[0.5]
-    if likely is None or even is None:
-        to_worse = (
-            f"At this volume the label {worse} cannot be reached, whatever the true rate: its absence is no proof of "
-            "average care."
-        )
-    else:
-        rate, usual = rate_text(likely * expected, measure), number(_in_unit(expected, measure), 1)
-        to_worse = (
-            f"If the true rate were {number(likely, 1)} times the expected one ({rate} instead of {usual}), the label "
-            f"{worse} would come 4 times in 5; at "
-            f"{number(even, 1)} times, 1 time in 2. Smaller differences mostly go unseen."
-        )
-    likely, even = power.better_at[0.8], power.better_at[0.5]
-    if likely is None or even is None:
-        to_better = f"The label {better} cannot be reached at this volume, not even without any visit."
-    else:
-        rate = rate_text(likely * expected, measure)
-        to_better = (
-            f"For the label {better} 4 times in 5, the true rate would have to be {number(likely, 2)} times the "
-            f"expected one ({rate}); for 1 time in 2, {number(even, 2)} times."
-        )
-    if rule.worse_from is None:
-        return [to_worse, to_better]
-    chance = _chance(power.false_worse)
-    return [to_worse, to_better, f"A truly average facility of this volume would be labeled worse by chance {chance}."]
-
-
-def trend_sentences(trend: Trend, measure: Measure) -> list[str]:
-    """Say how the score moved against the nation, and whether chance explains it."""
-    minimum = measure.definition.score.categories.minimum_cases
-    reasons = {
-        "too few": f"fewer than {minimum} cases, so no score",
-        "absent": "no cases",
-        "hidden": "numbers that are not shown here",
-    }
-    sentences = [
-        f"In {point.period} there were {reasons[point.state]}." for point in trend.points if point.state != "scored"
-    ]
-    sentences.append(
-        "Each score is relative to the nation of its own period: a lower one can mean fewer visits here or more "
-        "elsewhere."
-    )
-    change = trend.change
-    if change is None:
-        return [*sentences, "A change needs scores in the last period and in one before it, so none is stated."]
-    factor = number(change.ratio, 2)
-    text = f"From {change.first} to {change.last} the score against the nation changed by a factor of {factor}"
-    if change.level is None:
-        return [*sentences, f"{text}; without intervals of one level it cannot be said how sure that is."]
-    limits = f"{number(change.lower, 2)} to {number(change.upper, 2)}, {interval_name(change.level)}"
-    if change.lower <= 1.0 <= change.upper:
-        verdict = "The interval holds 1, so the change cannot be told from chance."
-    else:
-        verdict = f"The interval lies {'above' if change.lower > 1.0 else 'below'} 1: more than chance is likely."
-    care = (
-        "Scores are drawn towards the average, so a true change is shown smaller than it is; where periods overlap "
-        "they share cases, and the interval for the change is wider than need be."
-    )
-    return [*sentences, f"{text} ({limits}). {verdict}", care]
-
-
 def risk_text(risk: float) -> str:
     """Write a risk as a share and as one in so many.
 
@@ -290,7 +219,7 @@ def _score_text(row: dict[str, Any], measure: Measure, voice: Voice) -> str:
 
 def _verdict(kind: str, measure: Measure, comparator: float | None, decimals: int) -> str:
     if measure.scale.kind == "ratio":
-        line = "1, as many visits as expected,"
+        line = "A score of 1, as many visits as expected,"
     else:
         value = "" if comparator is None else f" ({number(comparator, decimals)})"
         line = f"The national rate{value}"
@@ -302,34 +231,5 @@ def _verdict(kind: str, measure: Measure, comparator: float | None, decimals: in
     if kind == "none":
         return "There is no label for this score."
     low, high = ("above", "more") if kind == "worse" else ("below", "fewer")
-    at = "1" if measure.scale.kind == "ratio" else line[0].lower() + line[1:]
+    at = "1, as many visits as expected" if measure.scale.kind == "ratio" else line[0].lower() + line[1:]
     return f"The whole range lies {low} {at}: chance alone is an unlikely reason for {high} visits than on average."
-
-
-def _change(change: Change, visits: int, cases: int, measure: Measure, *, fewer: bool) -> str:
-    label = _quoted(label_of(change.to, measure))
-    if change.visits is not None:
-        then = visits - change.visits if fewer else visits + change.visits
-        word = "fewer" if fewer else "more"
-        what = f"{change.visits:,} {word} {'visit' if change.visits == 1 else 'visits'}"
-        return f"With {what} ({then:,} instead of {visits:,}) the label would be {label}."
-    if fewer:
-        none = (
-            "There was no visit, and still the label is not"
-            if visits == 0
-            else "Not even without any visit would the label be"
-        )
-        return f"{none} {label}: {counted(cases, 'case', 'cases')} are too few to tell so low a rate from the average."
-    return f"Not even a visit after every case would make the label {label}."
-
-
-def _quoted(text: str) -> str:
-    return f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}"
-
-
-def _in_unit(proportion: float, measure: Measure) -> float:
-    return proportion * (100.0 if measure.scale.kind == "ratio" else scale_factor(measure))
-
-
-def _chance(p: float) -> str:
-    return "less than 1 time in 1,000" if p < 0.001 else f"about 1 time in {number(1.0 / p)}"

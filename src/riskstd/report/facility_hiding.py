@@ -9,30 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-from riskstd.report.suppression import SMALL_CELL, Column, protect_sum, split_column
+from riskstd.report.column_suppression import Column, protect_sum, split_column
+from riskstd.report.count_system import SMALL_CELL, System, Total
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _STEPS = 60
+_ANY_SIZE = 1e9
 
 
 @dataclass(frozen=True, eq=False)
 class HiddenFacilities:
-    """Per facility: whether cases and results are hidden; and whether the sums of all would still tell.
+    """Per facility: whether cases and results are hidden; and the sums that would still tell.
 
     Attributes
     ----------
     cases, results : ndarray of bool, shape (n_facilities,)
-    cases_tell, events_tell : bool
-        Whether even with every row hidden the sum over all facilities gives a small count away, so that
-        the sum itself is to be hidden.
+    sums : System or None
+        Counts of all facilities and their sums, where these give a small count away even with every row
+        hidden, so that sums of the cohort are to be hidden too.
     """
 
     cases: NDArray[np.bool_]
     results: NDArray[np.bool_]
-    cases_tell: bool
-    events_tell: bool
+    sums: System | None
 
 
 def hide_facilities(
@@ -43,7 +44,8 @@ def hide_facilities(
     Hidden are: every number below the case minimum; every number that tells of the events where visits, or
     cases without a visit, number 1 to 10; the cases too of those among them that are better or worse, or that
     would be better with a single visit (`is_better_with_one`), since category and cases together tell of the
-    visits; and further facilities until the sums over all give nothing away.
+    visits; and further facilities until the sums over all give nothing away, not even to a facility that
+    knows its own numbers. Where all facilities are hidden, such an insider can still learn of the others.
 
     Parameters
     ----------
@@ -73,20 +75,42 @@ def hide_facilities(
     few, others = (events >= 1) & (events <= SMALL_CELL), cases - events
     too_few = cases < minimum
     by_cases = _cases_column(cases, too_few, minimum)
-    hide_cases = protect_sum(by_cases, too_few) if too_few.any() else too_few
+    hide_cases = protect_sum(by_cases, too_few, insider=True) if too_few.any() else too_few
     expected = rates["expected"].to_numpy(float)
     told = few & ~hide_cases & (flagged | is_better_with_one(cases, expected, tau, level))
     hide_cases = hide_cases | told
     most = np.select([too_few, hide_cases], [minimum - 1.0, np.inf], np.nan)
-    by_events = split_column(events, cases, np.where(few & hide_cases & ~too_few, float(SMALL_CELL), most))
+    by_events = split_column(events, cases, most)
     first = hide_cases | few | ((others >= 1) & (others <= SMALL_CELL))
-    results = protect_sum(by_events, first)
-    return HiddenFacilities(
-        hide_cases,
-        results,
-        bool(hide_cases.all() and by_cases.gives_away(hide_cases)),
-        bool(results.all() and len(results) and by_events.gives_away(results)),
+    results = protect_sum(by_events, first, insider=True)
+    tell = any(
+        hidden.all() and column.gives_away(hidden) for column, hidden in ((by_cases, hide_cases), (by_events, results))
     )
+    sums = _sums(by_cases, hide_cases, by_events, results, np.where(np.isinf(most), _ANY_SIZE, most)) if tell else None
+    return HiddenFacilities(hide_cases, results, sums)
+
+
+def _sums(
+    by_cases: Column,
+    hide_cases: NDArray[np.bool_],
+    by_events: Column,
+    results: NDArray[np.bool_],
+    most: NDArray[np.float64],
+) -> System:
+    """Write cases, events and others of every facility as one system with those of the cohort."""
+    cases, events = by_cases.counts, by_events.counts
+    by_others = split_column(cases - events, cases, most)
+    system = System()
+    families = (("cases", by_cases, hide_cases), ("events", by_events, results), ("non_events", by_others, results))
+    for total, column, hidden in families:
+        names = [f"facility{k:06}.{total}" for k in range(len(cases))]
+        low, high = (np.where(hidden, end, column.counts).tolist() for end in (column.low, column.high))
+        system.counts.update(zip(names, column.counts.tolist(), strict=True))
+        system.known.update(zip(names, zip(low, high, strict=True), strict=True))
+        system.totals.append(Total(total, tuple(names)))
+    rows = (f"facility{k:06}" for k in range(len(cases)))
+    system.totals.extend(Total(f"{row}.cases", (f"{row}.events", f"{row}.non_events")) for row in rows)
+    return system
 
 
 def is_better_with_one(

@@ -6,19 +6,23 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from riskstd.errors import InputError
+from riskstd.report import explain_change_words as change_words
 from riskstd.report import explain_words as words
-from riskstd.report import facility_plots as plots
 from riskstd.report.content import Profile, ReportInput, check_profile
 from riskstd.report.explain import decompose, mix_differences
-from riskstd.report.explain_trend import Trend, check_history, point_of, trend_of
+from riskstd.report.explain_trend import check_history, point_of, trend_of
 from riskstd.report.explain_visits import count_visits, visits_to_review
 from riskstd.report.explain_whatif import flag_rule, posterior_of, what_if
 from riskstd.report.facilities import interval_name
-from riskstd.report.facility_plots import Axis, FacilityFigure, Own
-from riskstd.report.facility_shared import BAND_FACILITIES, Directory, Group, PageShared
+from riskstd.report.facility_figures import FacilityFigure, FacilitySheet
+from riskstd.report.facility_shared import (
+    NATION_FACILITIES,
+    PEER_FACILITIES,
+    Directory,
+    Group,
+    PageShared,
+)
 from riskstd.report.power import power_of
 from riskstd.report.suppression import SMALL_CELL
 from riskstd.report.templating import environment
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LISTED_VISITS", "PageShared", "facility_figures", "render_facility_page"]
 
-LISTED_VISITS = 12
-"""Visits listed in the page; the workbook has all."""
+LISTED_VISITS, LISTED_BESIDE_A_TREND = 12, 8
+"""Visits listed in the page, so that it stays within two sheets of paper; the workbook has all."""
 
 
 def render_facility_page(
@@ -123,15 +127,11 @@ class _Page:
         if row is None:
             raise InputError(
                 f"facility {facility_id!r} has no rate in this run",
-                expected=f"one of {len(content.rates):,} facilities, by the id in facility_rates.csv",
+                expected=f"one of the {len(content.rates):,} ids in facility_rates.csv",
             )
         check_history(content, history)
-        self.content, self.measure, self.model, self.interval = (
-            content,
-            content.measure,
-            content.model,
-            content.interval,
-        )
+        self.content, self.measure = content, content.measure
+        self.model, self.interval = content.model, content.interval
         self.facility_id, self.row, self.history = facility_id, row, tuple(history)
         self.profile: Profile = profile
         self.public = profile == "public"
@@ -142,12 +142,8 @@ class _Page:
         self.voice = words.PUBLIC if self.public else words.OWN
         self.decimals = words.decimals_of(self.measure)
         self.group = self.shared.group_of(facility_id)
-        self.nation_shown = self.shared.nation.without(self.group).is_safe or self._alone
-        self.vector = not self.public
-
-    @property
-    def _alone(self) -> bool:
-        return self.shared.nation.facilities == 1
+        self.nation_shown = self.shared.nation.without(self.group).tells_nobody(NATION_FACILITIES)
+        self.sheet = FacilitySheet(self.measure, content.comparator, self.nation_shown, self.public)
 
     def facts(self) -> dict[str, Any]:
         """Everything that the template lays out."""
@@ -200,7 +196,7 @@ class _Page:
         if not self.hidden:
             facts |= self._standing()
         if scored:
-            figures["position"] = self._position()
+            figures["position"] = self.sheet.position(self.shared.band(self.profile), self.row, self.kind)
             if self.nation_shown:
                 facts |= self._steps(figures)
         if not self.public:
@@ -218,81 +214,17 @@ class _Page:
         decimals = words.reading_decimals(row, measure, comparator)
         low, high = number(row["lower"], decimals), number(row["upper"], decimals)
         tiles = [("Cases", number(row["cases"]), ""), ("With a visit", number(row["observed"]), "")]
-        tiles.append(("Expected", number(row["cases"] * row["expected"], 1), "at an average facility"))
+        tiles.append(("Expected", words.expected_text(row), "at an average facility"))
         if self.kind != "few":
             interval = f"{interval_name(self.interval.level)} {low} to {high}" if math.isfinite(row["lower"]) else ""
             tiles.insert(0, ("Score", number(row["rate"], self.decimals), interval))
         return {"standing": sentences, "tiles": tiles}
 
-    def _axis(self) -> Axis:
-        measure, comparator = self.measure, self.content.comparator
-        if measure.scale.kind == "ratio":
-            return Axis("Predicted / expected visits", comparator, "as expected (1)", self.decimals)
-        value = f" ({number(comparator, self.decimals)})" if self.nation_shown else ""
-        unit = measure.scale.unit[0].upper() + measure.scale.unit[1:]
-        return Axis(unit, comparator, f"national rate{value}", self.decimals)
-
-    def _position(self) -> FacilityFigure:
-        band, row, axis = self.shared.band(self.profile), self.row, self._axis()
-        rank, n = band.rank_of(float(row["rate"])), len(band.sorted_scores)
-        own = Own(
-            "This facility" if self.public else "We",
-            float(row["rate"]),
-            float(row["lower"]),
-            float(row["upper"]),
-            self.kind if self.kind in plots.MARKS else "none",
-            rank,
-        )
-        kind, image = plots.draw_position(band, own, axis, vector=self.vector)
-        score = number(own.score, self.decimals)
-        among = counted(n, "scored facility", "scored facilities")
-        alt = f"Position among {among}: rank {rank:,} from the lowest, score {score}"
-        if math.isfinite(own.lower) and math.isfinite(own.upper):
-            alt += f", interval {number(own.lower, self.decimals)} to {number(own.upper, self.decimals)}"
-        alt += f"; {axis.comparator_name}."
-        grey = (
-            "Grey: scores and intervals of all scored facilities in order, each point the mean of at least "
-            f"{BAND_FACILITIES} of them."
-            if len(band.place)
-            else "The other facilities are too few for a curve that tells none of them apart."
-        )
-        caption = f"Rank {rank:,} of {n:,} by score. {grey} Ranks of facilities whose intervals overlap mean little."
-        data = pd.DataFrame(
-            {
-                "what": [*["mean of facilities"] * len(band.place), "this facility"],
-                "rank": [*band.place, float(rank)],
-                "score": [*band.score, own.score],
-                "lower": [*band.lower, own.lower],
-                "upper": [*band.upper, own.upper],
-            }
-        )
-        return FacilityFigure("position", alt, caption, kind, image, data)
-
     def _steps(self, figures: dict[str, FacilityFigure | None]) -> dict[str, Any]:
         nation = self.shared.nation
         of_all = nation.expected / nation.cases
         steps = decompose(self.row, self.measure, national_rate=self.content.national_rate, expected_of_all=of_all)
-        decimals = max(self.decimals, 1 if self.measure.scale.kind == "per_1000" else 2)
-        rows = plots.step_rows(steps, decimals, our=self.voice.start)
-        axis = self._axis()
-        if self.measure.scale.kind == "ratio":
-            axis = Axis("Multiples of the national rate", axis.comparator, axis.comparator_name, decimals)
-        kind, image = plots.draw_steps(rows, axis, vector=self.vector)
-        alt = "Steps from the national rate to the score: " + "; ".join(f"{row.label} {row.text}" for row in rows) + "."
-        caption = (
-            "Grey bars are rates, colored ones what is added (orange) or taken away (blue). An average facility lies "
-            "below the national rate where visits gather at a few facilities; \N{LEFT DOUBLE QUOTATION MARK}same "
-            "patients for all\N{RIGHT DOUBLE QUOTATION MARK} takes the case mix out again."
-        )
-        data = pd.DataFrame(
-            {
-                "step": [row.label for row in rows],
-                "from": [row.start for row in rows],
-                "to": [row.end for row in rows],
-                "is_total": [row.is_total for row in rows],
-            }
-        )
-        figures["steps"] = FacilityFigure("steps", alt, caption, kind, image, data)
+        figures["steps"] = self.sheet.steps(steps, whose=self.voice)
         sentences = words.step_sentences(self.row, self.measure, expected_of_all=of_all, voice=self.voice)
         mix = (
             "" if self.public else words.mix_sentence(mix_differences(self.own, self.shared.factor_means, nation.cases))
@@ -303,9 +235,8 @@ class _Page:
         """Rows of the comparison with peers and nation: name, facilities, cases, observed, expected, their ratio."""
         name, peers = self.shared.peers_of(self.facility_id)
         nation = self.shared.nation
-        peers_shown = all(
-            group.is_safe for group in (peers.without(self.group), nation.without(peers), nation.without(self.group))
-        )
+        others = (peers.without(self.group), nation.without(peers))
+        peers_shown = self.nation_shown and all(group.tells_nobody(PEER_FACILITIES) for group in others)
         groups = [(name, peers, peers_shown), ("All facilities of this run", nation, self.nation_shown)]
         return {
             "peers_by_volume": name.startswith("Quarter"),
@@ -317,7 +248,7 @@ class _Page:
 
     def _visits(self) -> dict[str, Any]:
         if self.profile == "facility-phi":
-            found = visits_to_review(self.own)
+            found, most = visits_to_review(self.own), LISTED_BESIDE_A_TREND if self.history else LISTED_VISITS
             rows = [
                 (
                     str(visit.case_number),
@@ -329,7 +260,7 @@ class _Page:
                     visit.diagnosis or number(None),
                     words.risk_text(visit.risk),
                 )
-                for visit in found[:LISTED_VISITS]
+                for visit in found[:most]
             ]
             return {"review": rows, "review_left": len(found) - len(rows)}
         table = count_visits(self.own, self.measure.window)
@@ -341,32 +272,20 @@ class _Page:
             minimum = self.measure.definition.score.categories.minimum_cases
             text = f"Below {minimum} cases no label is given, whatever the results."
             return {"what_if": [text]}
-        row = self.row
-        posterior = posterior_of(self.own.expected, float(self.model["tau"]))
+        row, tau = self.row, float(self.model["tau"])
+        if tau == 0.0:
+            return {"what_if": [change_words.NO_SPREAD]}
+        posterior = posterior_of(self.own.expected, tau)
         rule = flag_rule(posterior, row, self.content.comparator, self.interval)
         found = None if rule is None else what_if(rule, int(row["observed"]))
-        texts = words.what_if_sentences(found, int(row["observed"]), int(row["cases"]), self.measure, self.kind)
+        texts = change_words.what_if_sentences(found, int(row["observed"]), int(row["cases"]), self.measure, self.kind)
         if rule is None:
             return {"what_if": texts}
         power = power_of(posterior.log_odds, rule)
         if rule.worse_from is not None or rule.better_up_to is not None:
-            figures["power"] = self._power_figure(power)
+            figures["power"] = self.sheet.power(power)
         expected = float(row["expected"])
-        return {"what_if": texts, "power": words.power_sentences(power, rule, self.measure, expected=expected)}
-
-    def _power_figure(self, power: Any) -> FacilityFigure:
-        kind, image = plots.draw_power(power, vector=self.vector)
-        worse, better = power.worse_at[0.8], power.better_at[0.8]
-        parts = [
-            "worse: never" if worse is None else f"worse: 4 times in 5 at a true ratio of {number(worse, 2)}",
-            "better: never" if better is None else f"better: 4 times in 5 at a true ratio of {number(better, 2)}",
-        ]
-        alt = f"Chance of each label against the true ratio of visits to expected visits. {'; '.join(parts)}."
-        caption = (
-            "Chance of each label if this facility's true visits were so many times the expected ones, at its volume."
-        )
-        data = pd.DataFrame({"true_ratio": power.ratio, "worse": power.worse, "better": power.better})
-        return FacilityFigure("power", alt, caption, kind, image, data)
+        return {"what_if": texts, "power": change_words.power_sentences(power, rule, self.measure, expected=expected)}
 
     def _trend(self, figures: dict[str, FacilityFigure | None]) -> dict[str, Any]:
         runs = [self.shared.index_of(content) for content in self.history]
@@ -376,24 +295,8 @@ class _Page:
         ]
         trend = trend_of(points)
         if trend.scored:
-            figures["trend"] = self._trend_figure(trend)
-        return {"trend": words.trend_sentences(trend, self.measure)}
-
-    def _trend_figure(self, trend: Trend) -> FacilityFigure:
-        kind, image = plots.draw_trend(trend, vector=self.vector)
-        parts = [
-            f"{point.period}: {number(point.ratio, 2)} ({number(point.lower, 2)} to {number(point.upper, 2)})"
-            if point.state == "scored"
-            else f"{point.period}: {point.state}"
-            for point in trend.points
-        ]
-        alt = f"Score over the national rate of each period. {'; '.join(parts)}."
-        data = pd.DataFrame(
-            [(p.period, p.state, p.ratio, p.lower, p.upper) for p in trend.points],
-            columns=["period", "state", "score_over_national", "lower", "upper"],
-        )
-        caption = "Score over the national rate of the same period, with its interval; 1 is the nation."
-        return FacilityFigure("trend", alt, caption, kind, image, data)
+            figures["trend"] = self.sheet.trend(trend)
+        return {"trend": change_words.trend_sentences(trend, self.measure)}
 
 
 def _group_row(label: str, group: Group, measure: Any, *, shown: bool) -> tuple[str, ...]:

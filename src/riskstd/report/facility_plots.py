@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,42 +19,11 @@ from riskstd.report.figures import BLUE, GREY, INK, LINE, ORANGE, figure_style, 
 from riskstd.report.power import POWERS, Power
 from riskstd.report.wording import number
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MARKS = {"better": (BLUE, "v"), "same": (INK, "o"), "worse": (ORANGE, "^"), "none": (INK, "s")}
 """Color and shape of a category."""
 
 _WIDTH = 6.8
 _RATIO_TICKS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-
-
-@dataclass(frozen=True, eq=False)
-class FacilityFigure:
-    """One drawn figure of a page.
-
-    Attributes
-    ----------
-    name, alt, caption : str
-        Name of its file, and its text alternatives.
-    kind : str
-        "svg+xml", or "png" where a vector figure may not be given.
-    content : bytes
-    data : pandas.DataFrame
-        What it shows, as rows.
-    """
-
-    name: str
-    alt: str
-    caption: str
-    kind: str
-    content: bytes = field(repr=False)
-    data: pd.DataFrame = field(repr=False)
-
-    @property
-    def data_uri(self) -> str:
-        """The figure inside the page."""
-        return f"data:image/{self.kind};base64,{base64.b64encode(self.content).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -184,18 +151,23 @@ def draw_power(power: Power, *, vector: bool) -> tuple[str, bytes]:
 def draw_trend(trend: Trend, *, vector: bool) -> tuple[str, bytes]:
     """Draw the scores against the nation of each period, with their intervals."""
     with figure_style():
-        axes = _blank(2.2, left=0.12, bottom=0.13, top=0.95)
+        axes = _blank(2.3, left=0.12, bottom=0.2, top=0.95)
+        middle = axes.get_xaxis_transform()
         for k, point in enumerate(trend.points):
             if point.state != "scored":
                 text = {"too few": "too few\ncases", "absent": "no cases", "hidden": "not shown"}[point.state]
-                axes.text(k, 1.0, text, ha="center", va="center", color="#5b616e", fontsize=8.5)
+                axes.text(k, 0.5, text, transform=middle, ha="center", va="center", color="#5b616e", fontsize=8.5)
                 continue
             if np.isfinite(point.lower):
                 axes.vlines(k, point.lower, point.upper, colors=INK, linewidth=2)
             axes.plot([k], [point.ratio], marker="o", color=INK, markersize=7, linestyle="none")
             axes.annotate(number(point.ratio, 2), (k, point.ratio), (9, 0), textcoords="offset points", va="center")
         axes.axhline(1.0, color=INK, linewidth=0.9, linestyle="-.", zorder=0)
-        axes.set_xticks(range(len(trend.points)), [plain(point.period, 34) for point in trend.points], parse_math=False)
+        axes.set_xticks(
+            range(len(trend.points)),
+            [plain(point.period, 34).replace(" to ", " to\n") for point in trend.points],
+            parse_math=False,
+        )
         axes.set_xlim(-0.6, len(trend.points) - 0.4)
         axes.set_ylabel("Score / national rate\nof the period")
         return _bytes(axes, vector=vector)

@@ -24,6 +24,10 @@ FloatArray = NDArray[np.float64]
 
 BAND_FACILITIES = SMALL_CELL + 2
 """Least number of facilities behind one point of the grey curve, so that 11 of them are others."""
+PEER_FACILITIES = SMALL_CELL + 1
+"""Least number of other facilities behind a rate of peers."""
+NATION_FACILITIES = 2
+"""Least number of other facilities behind the national rate: with one, it would be that one's."""
 _BAND_POINTS = 60
 
 
@@ -86,13 +90,12 @@ class Group:
             self.expected - other.expected,
         )
 
-    @property
-    def is_safe(self) -> bool:
-        """Whether its rates may be shown: nobody, or enough facilities, and no small count of visits or of others."""
+    def tells_nobody(self, least: int) -> bool:
+        """Tell whether its rates may be shown: nobody, or at least so many facilities and no small count."""
         if self.facilities == 0:
             return True
-        counts = (self.facilities, self.visits, self.cases - self.visits, self.cases)
-        return not any(is_small(n) for n in counts)
+        counts = (self.visits, self.cases - self.visits, self.cases)
+        return self.facilities >= least and not any(is_small(n) for n in counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +194,7 @@ class PageShared:
     def peers_of(self, facility_id: str) -> tuple[str, Group]:
         """Name the peers of a facility, itself among them, and total them."""
         state = self.directory.state_of(facility_id) if self.directory is not None else None
-        if state is not None and self.directory is not None:
+        if state and self.directory is not None:
             names = frozenset(self.directory.npis_in(state)) | {facility_id}
             return f"Facilities in {state}", self._state_total(state, names)
         quarter = int(self._quarters[self._place[facility_id]])

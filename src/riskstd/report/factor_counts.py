@@ -3,48 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from riskstd.report.content import ReportInput
-from riskstd.report.disclosure import AtMost, Total
+from riskstd.report.count_system import System, Total
 from riskstd.spec.clauses import Interaction
 from riskstd.spec.definition import columns_of
-
-
-@dataclass(frozen=True, eq=False)
-class System:
-    """Counts by name, and all that is known to hold among them.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-    totals : list of Total
-    at_most : list of AtMost
-    unprinted : set of str
-        Cells that no table has but anyone can work out.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    totals: list[Total] = field(default_factory=list)
-    at_most: list[AtMost] = field(default_factory=list)
-    unprinted: set[str] = field(default_factory=set)
-
-    def add(self, other: System) -> None:
-        """Take in the counts of another system and what holds among them."""
-        self.counts.update(other.counts)
-        self.totals.extend(other.totals)
-        self.at_most.extend(other.at_most)
-        self.unprinted.update(other.unprinted)
-
-    def add_rest(self, total: str, parts: list[str], rest: str) -> bool:
-        """Add what is left of a total beyond its parts as a cell of its own; refuse if it is negative."""
-        left = self.counts[total] - sum(self.counts[part] for part in parts)
-        if left < 0:
-            return False
-        self.counts[rest] = left
-        self.unprinted.add(rest)
-        self.totals.append(Total(total, (*parts, rest)))
-        return True
 
 
 def count_factors(content: ReportInput) -> System:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,65 +16,21 @@ from riskstd.report.cases import Cases
 from riskstd.report.content import Profile, ReportInput
 from riskstd.report.counts import Counts
 from riskstd.report.headline import no_events_shown
-from riskstd.report.risk_groups import RiskGroup, group_cases, merge_small, merged_runs
+from riskstd.report.partitions import partitions
+from riskstd.report.risk_bins import RiskBins, risk_bins
+from riskstd.report.risk_groups import RiskGroup, group_cases, merge_small
 from riskstd.report.suppression import is_small
-from riskstd.spec.clauses import AgeBands, ProcedureCount, ProcedureType, SameDayCode
-from riskstd.spec.definition import columns_of
 
 FloatArray = NDArray[np.float64]
 
 DECILES = 10
 NODES = 20
 """Quadrature nodes over the facility effect; the error is far below a printed digit."""
-AGE_BOUNDS = (65, 70, 75, 80, 85)
-_BINS_PER_TENFOLD = 10
 _NO_EVENTS = "No c-statistic and no calibration: all cases have the same outcome."
 _TOO_SMALL = (
     "c-statistic and calibration are not shown: the cases with a visit, or those without, number 1 to 10, "
     "or would give such a count away."
 )
-
-
-@dataclass(frozen=True)
-class RiskBins:
-    """Cases by predicted risk.
-
-    Attributes
-    ----------
-    edges : tuple of float
-        Limits of the bins, one more than bins; proportions.
-    cases : tuple of int
-    percentiles : tuple of float
-        Predicted risk that 10, 50 and 90 % of the cases lie below.
-    """
-
-    edges: tuple[float, ...]
-    cases: tuple[int, ...]
-    percentiles: tuple[float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Partition:
-    """Groups that the cases fall into.
-
-    Attributes
-    ----------
-    name : str
-    codes : ndarray of int, shape (n_cases,)
-        Position of the group of each case.
-    labels : tuple of str
-    factors : tuple of str
-        Columns of the model that mark the groups.
-    """
-
-    name: str
-    codes: NDArray[np.int64]
-    labels: tuple[str, ...]
-    factors: tuple[str, ...] = ()
-
-    def is_hidden(self, counts: Counts) -> bool:
-        """Tell whether the share of cases in one of the groups is hidden, which a group beside it could give away."""
-        return any(counts.hides_factor(name) for name in self.factors)
 
 
 @dataclass(frozen=True)
@@ -199,64 +154,3 @@ def by_tenth(cases: Cases, risk: FloatArray) -> list[RiskGroup]:
     grouped = group_by_risk(rows)
     tenth = risk_groups(grouped, DECILES)[np.searchsorted(grouped.risk, risk)].astype(np.int64) - 1
     return group_cases(tenth, [str(k + 1) for k in range(DECILES)], cases.outcome, risk)
-
-
-def partitions(content: ReportInput, cases: Cases) -> list[Partition]:
-    """Split the cases by age, and by each factor of the model that tells of the procedure."""
-    age = cases.procedures["age_years"].to_numpy(np.int64)
-    labels = (f"Under {AGE_BOUNDS[0]}", *(f"{low} to {high - 1}" for low, high in pairwise(AGE_BOUNDS)))
-    column = {factor.name: cases.X[:, k] for k, factor in enumerate(cases.factors)}
-    bands = [name for factor in content.measure.factors if isinstance(factor, AgeBands) for name in columns_of(factor)]
-    codes = np.searchsorted(AGE_BOUNDS, age, side="right")
-    found = [Partition("Age in years", codes, (*labels, f"{AGE_BOUNDS[-1]} and over"), tuple(bands))]
-    for factor in content.measure.factors:
-        if isinstance(factor, SameDayCode) and factor.name in column:
-            codes = (column[factor.name] > 0).astype(np.int64)
-            found.append(Partition(factor.label, codes, ("No", "Yes"), (factor.name,)))
-        if isinstance(factor, ProcedureType | ProcedureCount):
-            names = tuple(name for name in columns_of(factor) if name in column)
-            flags = np.column_stack([np.zeros(len(cases)), *(column[name] for name in names)])
-            words = [name.removeprefix(f"{factor.name}_").replace("_", " ") for name in names]
-            labels = (_rest_of(factor, names), *_counted_words(factor, words))
-            found.append(Partition(factor.label, np.argmax(flags, axis=1), labels, names))
-    return found
-
-
-def risk_bins(risk: FloatArray, *, public: bool = False) -> RiskBins | None:
-    """Count the cases by predicted risk, on limits that are equal steps of its logarithm.
-
-    Examples
-    --------
-    >>> found = risk_bins(np.repeat([0.011, 0.021], [20, 30]))
-    >>> [round(edge, 4) for edge in found.edges], found.cases
-    ([0.01, 0.0126, 0.0158, 0.02, 0.0251], (20, 0, 0, 30))
-    """
-    if len(risk) == 0:
-        return None
-    place = np.floor(np.log10(risk) * _BINS_PER_TENFOLD + 1e-9).astype(np.int64)
-    first = int(place.min())
-    count = np.bincount(place - first)
-    runs = [(k, k + 1) for k in range(len(count))]
-    if public:
-        runs = merged_runs([(int(n),) for n in count])
-    if not runs:
-        return None
-    ends = [first + runs[0][0], *(first + last for _, last in runs)]
-    percentiles = np.quantile(risk, [0.1, 0.5, 0.9])
-    return RiskBins(
-        tuple(float(10.0 ** (k / _BINS_PER_TENFOLD)) for k in ends),
-        tuple(int(count[a:b].sum()) for a, b in runs),
-        (float(percentiles[0]), float(percentiles[1]), float(percentiles[2])),
-    )
-
-
-def _rest_of(factor: ProcedureType | ProcedureCount, names: tuple[str, ...]) -> str:
-    """Name the cases that no column of a factor marks."""
-    rest = factor.reference.replace("_", " ") if isinstance(factor, ProcedureType) else "1"
-    return rest if len(names) == len(columns_of(factor)) else f"{rest} or other"
-
-
-def _counted_words(factor: ProcedureType | ProcedureCount, words: list[str]) -> list[str]:
-    if isinstance(factor, ProcedureType):
-        return words
-    return [word.replace(" plus", " and more") if "plus" in word else word.replace(" ", " to ") for word in words]

@@ -12,9 +12,10 @@ from riskstd.report.content import Profile, ReportInput, check_profile
 from riskstd.report.counts import Counts, count_run
 from riskstd.report.facilities import Facilities, read_facilities
 from riskstd.report.figures import Plot, Sheet
-from riskstd.report.model_figures import calibration_plot, odds_plot, risk_plot, subgroup_plot
 from riskstd.report.model_quality import ModelQuality, model_quality
 from riskstd.report.model_view import drawable_terms
+from riskstd.report.odds_figures import odds_plot, subgroup_plot
+from riskstd.report.risk_figures import calibration_plot, risk_plot
 from riskstd.report.score_figures import (
     THIS_RUN,
     Published,
@@ -25,7 +26,8 @@ from riskstd.report.score_figures import (
     published_plot,
     scored_rows,
 )
-from riskstd.report.volume_figures import rate_volume_plot, reliability_plot, shrinkage_plot
+from riskstd.report.shrinkage_figure import shrinkage_plot
+from riskstd.report.volume_figures import rate_volume_plot, reliability_plot
 
 FIGURE_NAMES = (
     "attrition",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from riskstd.report import model_view, views
+from riskstd.report import model_view, quality_view, views
 from riskstd.report.cases import Cases
 from riskstd.report.content import Profile, ReportInput, check_profile
 from riskstd.report.counts import VISIT_TYPES, Counts, count_run
@@ -167,11 +167,11 @@ def _model(content: ReportInput, profile: Profile, counts: Counts, cases: Cases 
         "dropped": model_view.dropped_rows(content, counts, profile),
         "model_warnings": model_view.warning_sentences(content.model.get("warnings", ()), counts, profile),
         "has_cases": cases is not None,
-        "quality_facts": model_view.quality_facts(quality),
-        "quality_sentence": model_view.quality_sentence(quality),
+        "quality_facts": quality_view.quality_facts(quality),
+        "quality_sentence": quality_view.quality_sentence(quality),
         "quality_left_out": quality.left_out,
-        "tenths": model_view.tenth_rows(quality),
-        "subgroups": model_view.subgroup_rows(quality),
+        "tenths": quality_view.tenth_rows(quality),
+        "subgroups": quality_view.subgroup_rows(quality),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED_FACILITIES = 40
+_NAMED_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ def plot_funnel(
         for group in category_groups(measure):
             _draw_points(axes, funnel, category == group.label, group)
         _draw_points(axes, funnel, scored["category"].isna().to_numpy(), unjudged_group())
+        outside = funnel.outside[LIMIT_LEVELS[-1]]
+        name_points(axes, funnel.volume[outside], funnel.value[outside], list(scored["facility_id"][outside]))
         set_title(axes, funnel_title(funnel, partial=partial))
         axes.set_xlabel("Expected visits" if funnel.by_expected else "Cases")
         axes.set_ylabel(_funnel_axis_name(measure))
@@ -195,6 +199,14 @@ def category_groups(measure: Measure) -> list[Group]:
 def unjudged_group() -> Group:
     """Return color and shape of facilities without a category."""
     return Group("Without a category", GREY, "s", 3.2)
+
+
+def groups_present(rows: pd.DataFrame, measure: Measure) -> list[tuple[Group, NDArray[np.bool_]]]:
+    """Return the categories that some row has, with the rows of each; rows without one come last."""
+    category = rows["category"].to_numpy()
+    found = [(group, category == group.label) for group in category_groups(measure)]
+    found.append((unjudged_group(), rows["category"].isna().to_numpy()))
+    return [(group, chosen) for group, chosen in found if chosen.any()]
 
 
 def _draw_intervals(
@@ -281,6 +293,16 @@ def _scale_volume(axes: Axes, funnel: Funnel) -> None:
         widest = funnel.limits[LIMIT_LEVELS[-1]][1]
         top = max(float(funnel.value.max()), min(float(widest.max()), 4 * funnel.target))
         axes.set_ylim(-0.03 * top, 1.06 * top)
+
+
+def name_points(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[object]) -> None:
+    """Write the facility beside each point, where the points are few enough to be read."""
+    if len(names) > _NAMED_POINTS:
+        return
+    for place, value, name in zip(x, y, names, strict=True):
+        axes.annotate(
+            plain(name), (place, value), (5, 3), textcoords="offset points", fontsize=7, color=INK, parse_math=False
+        )
 
 
 def axis_name(measure: Measure) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THIS_RUN, PUBLISHED = "this run", "published"
-_BINS = 40
+_MOST_BINS = 45
 
 
 class Published(Protocol):
@@ -99,10 +99,15 @@ def caterpillar_plot(content: ReportInput, facilities: Facilities, rows: pd.Data
 def funnel_plot(
     content: ReportInput, facilities: Facilities, rows: pd.DataFrame, sheet: Sheet, *, overdispersion: bool = False
 ) -> Plot | None:
-    """Draw observed rates against volume within control limits; None without a visit."""
+    """Draw observed rates against volume within control limits; None without a visit.
+
+    Where some scored facilities are not drawn, nothing is said of the common spread and the limits are not
+    widened by it: those drawn are not like the others.
+    """
     if not np.any(rows["observed"].to_numpy() > 0):
         return None
     rate, partial = content.national_rate, is_partial(content, facilities, rows)
+    overdispersion = overdispersion and not partial
     factor = calibration_of(facilities.frame)
     figure = plot_funnel(
         rows,
@@ -119,7 +124,8 @@ def funnel_plot(
     caption = (
         "Observed rates of scored facilities after risk adjustment, before shrinkage, against volume. "
         f"Between the lines lie {inner} and {outer} of facilities of that size if all were average and only "
-        f"{'chance and the common spread were' if overdispersion else 'chance were'} at work. {phi_sentence(funnel)} "
+        f"{'chance and the common spread were' if overdispersion else 'chance were'} at work. "
+        f"{'' if partial else phi_sentence(funnel) + ' '}"
         "The categories come from the model, so a facility outside the lines may still be no different."
     )
     outside = ", ".join(
@@ -151,7 +157,7 @@ def published_plot(published: Published, measure: Measure, sheet: Sheet) -> Plot
     )
     if not len(ours) or not len(theirs):
         return None
-    edges = np.histogram_bin_edges(np.concatenate([ours, theirs]), bins=_BINS)
+    edges = score_bins(np.concatenate([ours, theirs]), measure.scale.decimals)
     with figure_style():
         figure = new_figure(height=4.0)
         axes = figure.add_subplot()
@@ -175,6 +181,20 @@ def published_plot(published: Published, measure: Measure, sheet: Sheet) -> Plot
     )
     caption = "Shares of facilities by score. Period, claims and code lists differ, so the two need not agree."
     return sheet.plot("published", figure, alt=alt, caption=caption, data=data)
+
+
+def score_bins(scores: np.ndarray, decimals: int) -> np.ndarray:
+    """Return edges of bins for scores of which some are rounded: whole steps wide, and between the steps.
+
+    Examples
+    --------
+    >>> score_bins(np.array([1.0, 1.34]), 1).round(2).tolist()
+    [0.95, 1.05, 1.15, 1.25, 1.35]
+    """
+    step = 10.0**-decimals
+    first, last = np.round(scores.min() / step), np.round(scores.max() / step)
+    width = max(1, int(np.ceil((last - first + 1) / _MOST_BINS)))
+    return (np.arange(first, last + width + 1, width) - 0.5) * step
 
 
 def _funnel_frame(rows: pd.DataFrame, funnel: Funnel) -> pd.DataFrame:

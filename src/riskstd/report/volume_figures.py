@@ -1,4 +1,4 @@
-"""Figures of facilities against volume: shrinkage, score and reliability."""
+"""Figures of facilities against volume: score and reliability."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from riskstd.report.figures import (
     new_figure,
     set_title,
 )
-from riskstd.report.plots import Group, axis_name, category_groups, draw_comparator, unjudged_group, whole_tick
+from riskstd.report.plots import Group, axis_name, draw_comparator, groups_present, name_points, whole_tick
 from riskstd.report.volume import reliability_at, volume_needs, volume_sentences
 from riskstd.report.wording import counted, number
 from riskstd.spec import Measure
@@ -38,78 +37,21 @@ _QUARTERS_FROM = 8
 """Fewest facilities whose scores are compared by quarter of volume."""
 
 
-def shrinkage_plot(rows: pd.DataFrame, measure: Measure, sheet: Sheet) -> Plot | None:
-    """Draw each facility's way from observed / expected to predicted / expected.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Scored facilities that may be drawn, as in `facility_rates`.
-    measure : Measure
-    sheet : Sheet
-    """
-    if not len(rows):
-        return None
-    expected = rows["cases"].to_numpy(float) * rows["expected"].to_numpy(float)
-    observed, predicted = rows["observed"].to_numpy(float) / expected, rows["ratio"].to_numpy(float)
-    with figure_style():
-        figure = new_figure(height=4.6)
-        axes = figure.add_subplot()
-        axes.set_yscale("function", functions=(_root, np.square))
-        many = len(rows) > RASTER_ABOVE
-        for group, chosen in _chosen_groups(rows, measure):
-            ends = np.stack(
-                [
-                    np.column_stack([np.zeros(chosen.sum()), observed[chosen]]),
-                    np.column_stack([np.ones(chosen.sum()), predicted[chosen]]),
-                ],
-                axis=1,
-            )
-            strong = group.size > 4
-            width, alpha = (1.2, 0.95) if strong else (0.6, 0.55 if len(rows) < 200 else 0.15)
-            lines = LineCollection(list(ends), colors=group.color, linewidths=width, alpha=alpha, rasterized=many)
-            axes.add_collection(lines, autolim=False)
-            for x, y in ((0, observed[chosen]), (1, predicted[chosen])):
-                axes.plot(
-                    np.full(len(y), x),
-                    y,
-                    linestyle="none",
-                    marker=group.marker,
-                    markersize=group.size,
-                    color=group.color,
-                    rasterized=many,
-                    clip_on=False,
-                    zorder=3 if strong else 2,
-                    label=f"{group.label} ({len(y):,})" if x == 0 else None,
-                )
-        axes.axhline(1.0, color=INK, linewidth=0.9, linestyle=":")
-        top = max(float(observed.max()), float(predicted.max()), 1.5)
-        axes.set_ylim(0, 1.05 * top)
-        axes.set_yticks([tick for tick in (0, 0.25, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50) if tick <= 1.05 * top])
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(-0.12, 1.12)
-        axes.set_xticks([0, 1], ["Observed / expected\n(what happened)", "Predicted / expected\n(what is scored)"])
-        axes.set_ylabel("Ratio (root scale)")
-        set_title(axes, _shrinkage_title(observed, predicted))
-        finish_figure(figure, sheet.source)
-    data = columns_of(rows, "facility_id", "category").assign(observed_expected=observed, predicted_expected=predicted)
-    caption = shrinkage_sentence(observed, predicted)
-    alt = f"Lines from observed to predicted ratios. {_shrinkage_title(observed, predicted)}. {caption}"
-    return sheet.plot("shrinkage", figure, alt=alt, caption=caption, data=data)
-
-
 def rate_volume_plot(rows: pd.DataFrame, measure: Measure, national_rate: float | None, sheet: Sheet) -> Plot | None:
     """Draw the score of each facility against its cases."""
     if not len(rows):
         return None
     cases, rate = rows["cases"].to_numpy(float), rows["rate"].to_numpy(float)
-    text = volume_sentence(cases, rate, measure)
+    # facilities that may be drawn are not like the others, so no more is said of a part of them
+    text = "" if sheet.note else volume_sentence(cases, rate, measure)
     with figure_style():
         figure = new_figure(height=4.2)
         axes = figure.add_subplot()
-        for group, chosen in _chosen_groups(rows, measure):
+        for group, chosen in groups_present(rows, measure):
             _draw_group(axes, cases[chosen], rate[chosen], group, many=len(rows) > RASTER_ABOVE)
+        labels = measure.definition.score.categories.labels
+        flagged = rows["category"].isin([labels.better, labels.worse]).to_numpy()
+        name_points(axes, cases[flagged], rate[flagged], list(rows["facility_id"][flagged]))
         draw_comparator(axes, comparator_of(measure, national_rate), measure)
         scale_cases(axes, cases)
         axes.set_ylabel(axis_name(measure))
@@ -149,7 +91,9 @@ def reliability_plot(
         figure = new_figure(height=4.2)
         axes = figure.add_subplot()
         grid = np.geomspace(max(float(cases.min()), 1.0), right, 200)
-        axes.plot(grid, reliability_at(grid, tau, information), color=INK, linewidth=1.1, label="At average risk")
+        axes.plot(
+            grid, reliability_at(grid, tau, information), color=INK, linewidth=1.1, label="At average risk", zorder=3
+        )
         axes.plot(
             cases,
             reliability,
@@ -182,27 +126,6 @@ def reliability_plot(
     return sheet.plot("reliability", figure, alt=alt, caption=caption, data=data)
 
 
-def shrinkage_sentence(observed: FloatArray, predicted: FloatArray) -> str:
-    """Say how far ratios are drawn in, and what becomes of facilities without a visit.
-
-    Examples
-    --------
-    >>> shrinkage_sentence(np.array([0.0, 2.0]), np.array([0.9, 1.2])).split(". ")[1]
-    'The one facility without a visit does not score 0 but 0.90'
-    """
-    text = (
-        "A result from few cases is drawn towards 1 the most, since it may be chance; lines that run nearly level "
-        "belong to large facilities."
-    )
-    without = predicted[observed == 0]
-    if len(without) == 0:
-        return text
-    low, high = number(float(without.min()), 2), number(float(without.max()), 2)
-    if len(without) == 1:
-        return f"{text} The one facility without a visit does not score 0 but {low}."
-    return f"{text} The {len(without):,} facilities without a visit do not score 0 but {low} to {high}."
-
-
 def volume_sentence(cases: FloatArray, rate: FloatArray, measure: Measure) -> str:
     """Compare the scores of the smallest and the largest quarter of facilities; empty for a few."""
     if len(cases) < _QUARTERS_FROM:
@@ -226,13 +149,6 @@ def scale_cases(axes: Axes, cases: FloatArray) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(whole_tick))
 
 
-def _chosen_groups(rows: pd.DataFrame, measure: Measure) -> list[tuple[Group, NDArray[np.bool_]]]:
-    category = rows["category"].to_numpy()
-    found = [(group, category == group.label) for group in category_groups(measure)]
-    found.append((unjudged_group(), rows["category"].isna().to_numpy()))
-    return [(group, chosen) for group, chosen in found if chosen.any()]
-
-
 def _draw_group(axes: Axes, x: FloatArray, y: FloatArray, group: Group, *, many: bool) -> None:
     axes.plot(
         x,
@@ -248,13 +164,6 @@ def _draw_group(axes: Axes, x: FloatArray, y: FloatArray, group: Group, *, many:
     )
 
 
-def _shrinkage_title(observed: FloatArray, predicted: FloatArray) -> str:
-    if len(observed) == 1:
-        return f"The observed ratio of {number(observed[0], 2)} becomes a score of {number(predicted[0], 2)}"
-    ends = [number(float(v), 2) for v in (observed.min(), observed.max(), predicted.min(), predicted.max())]
-    return f"Observed ratios of {ends[0]} to {ends[1]} become {ends[2]} to {ends[3]}"
-
-
 def _range_words(cases: FloatArray, rate: FloatArray, measure: Measure) -> str:
     low, high = number(cases.min()), number(cases.max())
     facilities = counted(len(cases), "facility", "facilities")
@@ -264,7 +173,3 @@ def _range_words(cases: FloatArray, rate: FloatArray, measure: Measure) -> str:
 def _range_text(values: FloatArray, measure: Measure) -> str:
     decimals = max(measure.scale.decimals, 2) if measure.scale.kind == "ratio" else measure.scale.decimals
     return f"from {number(float(values.min()), decimals)} to {number(float(values.max()), decimals)}"
-
-
-def _root(values: FloatArray) -> FloatArray:
-    return np.sqrt(np.maximum(values, 0.0))

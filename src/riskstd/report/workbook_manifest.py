@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xlsxwriter
 
-from riskstd.report.wording import MISSING, level_text
+from riskstd.report.wording import MISSING, level_text, number
 from riskstd.report.workbook_own import Own
 from riskstd.report.workbook_sheet import Sheet, text_sheet
 

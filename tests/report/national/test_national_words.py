@@ -11,10 +11,12 @@ from riskstd.model.assess import CStatistic
 from riskstd.report.cohort_figures import day_sentence
 from riskstd.report.counts import Counts
 from riskstd.report.model_quality import ModelQuality
-from riskstd.report.model_view import latent_icc, quality_sentence
+from riskstd.report.model_view import latent_icc
 from riskstd.report.outliers import more_sentence
+from riskstd.report.quality_view import quality_sentence
+from riskstd.report.shrinkage_figure import shrinkage_sentence
 from riskstd.report.volume import VolumeNeed, reliability_at, volume_for, volume_needs, volume_sentences
-from riskstd.report.volume_figures import shrinkage_sentence, volume_sentence
+from riskstd.report.volume_figures import volume_sentence
 from riskstd.spec import load_measure
 
 NOUNS = ("scored facility", "scored facilities")
