@@ -5,7 +5,8 @@ drawn, their data. He knows the definition of the measure, every sum that holds 
 totals, shares of a known whole within their rounding, facilities and the cohort), the rule of suppression and the
 log, which says why each cell is hidden: a small one lies from 1 to 10, one below a small total from 0 to 10, one
 hidden to protect others above 10. A hidden count of 1 to 10 is safe if the linear programs leave it
-the whole range from 1 to 10, or all that the marks alone leave it, and at least two values.
+the whole range from 1 to 10, or all that the marks alone leave it, and at least two values. A facility that
+knows its own numbers learns no more of another, unless all facilities are hidden.
 """
 
 from __future__ import annotations
@@ -599,7 +600,7 @@ def test_two_hundred_runs_made_at_random_withstand_the_attack(seed, outline):
     assert attack_run(content, outline, cases) == []
 
 
-@pytest.mark.parametrize("seed", range(300, 306))
+@pytest.mark.parametrize("seed", range(300, 304))
 def test_runs_of_tiny_facilities_withstand_the_attack(seed, outline):
     content, cases = random_run(seed, mean_cases=6.0)
     assert attack_run(content, outline, cases, place_all(content)) == []
@@ -617,7 +618,8 @@ def test_the_attack_succeeds_without_complementary_suppression(outline, monkeypa
     monkeypatch.setattr("riskstd.report.counts.suppress", small_only)
     told = [attack_run(random_run(seed)[0], outline) for seed in range(6)]
     assert sum(map(bool, told)) >= 5
-    assert any(name.endswith(" in 6 to 6") or " in " in name for names in told for name in names)
+    ends = [re.search(r" in (\d+) to (\d+)$", name) for names in told for name in names]
+    assert sum(end is not None and end[1] == end[2] for end in ends) >= 10
 
 
 def test_the_attack_finds_facilities_that_sums_give_away(outline, monkeypatch):
@@ -635,5 +637,5 @@ def test_the_attack_finds_facilities_that_sums_give_away(outline, monkeypatch):
     }
     content = ReportInput(**fields)
     assert attack_run(content, outline) == []
-    monkeypatch.setattr("riskstd.report.facility_hiding.protect_sum", lambda _, hidden: hidden)
+    monkeypatch.setattr("riskstd.report.facility_hiding.protect_sum", lambda _, hidden, **__: hidden)
     assert attack_run(content, outline) == ["events of a facility in 6 to 6"]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -20,13 +21,16 @@ from riskstd.pipeline.reports.batch import folder_names
 from riskstd.pipeline.reports.source import ReportSource
 from riskstd.pipeline.write import write_json
 from riskstd.report import files as report_files
+from riskstd.report.content import Profile
+
+PROFILES = get_args(Profile)
 
 
 @pytest.fixture
 def run(run_folders, tmp_path) -> Path:
     """A copy of a run without reports of a profile."""
     target = tmp_path / run_folders[0].name
-    shutil.copytree(run_folders[0], target, ignore=shutil.ignore_patterns("facility*", "public"))
+    shutil.copytree(run_folders[0], target, ignore=shutil.ignore_patterns(*PROFILES))
     return target
 
 
@@ -154,7 +158,7 @@ def test_a_run_of_another_definition_is_refused(run):
 
 @pytest.mark.parametrize("name", ["model.json", "facility_rates.parquet", "outcomes.parquet", "attrition.csv"])
 def test_a_missing_or_broken_file_of_the_run_is_named(run, name):
-    (run / name).write_bytes(b"broken")
+    (run / name).write_bytes(b"\x00\xff broken")
     with pytest.raises(InputError, match=name):
         write_reports(ReportOptions(run), facilities=())
     (run / name).unlink()
@@ -199,3 +203,7 @@ def test_few_facilities_start_no_process(run, monkeypatch):
     ids = ReportSource(ReportOptions(run)).run.cases.facility_ids[:3].tolist()
     result = write_reports(ReportOptions(run), facilities=ids, workers=2)
     assert [one.facility_id for one in result.outcomes] == ids
+    more = ReportSource(ReportOptions(run)).run.cases.facility_ids[3:4].tolist()
+    again = write_reports(ReportOptions(run), facilities=more)
+    assert [one.facility_id for one in again.listed] == [*ids, *more]
+    assert (run / "report" / "facility" / "facilities.csv").read_text().count(",written,") == 4

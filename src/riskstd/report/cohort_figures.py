@@ -119,7 +119,9 @@ def day_sentence(counts: Counts) -> str:
 
 
 def _draw_steps(axes: Axes, counts: Counts, steps: list[Step], *, label: bool) -> None:
-    top = max((n for step in steps if not isinstance(n := counts[step.before], Suppressed)), default=1) or 1
+    # where the number before a step is hidden, the one after it may be shown
+    cells = [counts[name] for step in steps for name in (step.before, step.after)]
+    top = max((n for n in cells if not isinstance(n, Suppressed)), default=1) or 1
     for k, step in enumerate(steps):
         before, excluded, after = counts[step.before], counts[step.excluded], counts[step.after]
         end = 0

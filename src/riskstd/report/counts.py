@@ -136,8 +136,10 @@ def _hidden(content: ReportInput, system: System) -> frozenset[str]:
     """Choose the counts to hide; sums over facilities join in where they would give a facility away."""
     joined = System()
     joined.add(system)
-    if content.rates is not None and (sums := hide_run_facilities(content, content.rates).sums) is not None:
-        joined.add(sums)
+    if content.rates is not None:
+        rates = content.rates.sort_values("facility_id", ignore_index=True)
+        if (sums := hide_run_facilities(content, rates).sums) is not None:
+            joined.add(sums)
     hidden = suppress(
         joined.counts,
         joined.totals,
@@ -153,12 +155,6 @@ def _stated_in_notes(content: ReportInput, system: System) -> list[str]:
     """Name the counts whose values the notes of the run state too, so that others are hidden first."""
     stated = {n for note in content.notes for n in whole_numbers(note)}
     return [name for name, n in system.counts.items() if n in stated]
-
-
-def hides_count(share: float, whole: int) -> bool:
-    """Tell whether a share of a whole gives away a small count, of the part or of the rest."""
-    part = round(share * whole)
-    return is_small(part) or is_small(whole - part)
 
 
 def _attrition(content: ReportInput) -> tuple[dict[str, int], list[Total], tuple[Step, ...]]:

@@ -6,7 +6,9 @@ before rounding.
 
 What is promised of a hidden count of 1 to 10: all that is shown leaves it the whole range from 1 to 10 (0 to 10
 if it is part of a total that is small itself). Where marks alone say more, as that two counts of at least 1
-make up a third of at most 10, what is shown adds nothing to that.
+make up a third of at most 10, what is shown adds nothing to that. It is no promise against one who makes the
+choice of cells again for every possible table, nor against what is merely likely: 1 of 300 cases is likelier
+than 10 at a rate of 1 %.
 """
 
 from __future__ import annotations

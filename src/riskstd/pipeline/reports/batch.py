@@ -50,9 +50,20 @@ class FacilityOutcome:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Outcomes of a batch, by facility id."""
+    """Outcomes of a batch, by facility id, and facilities not asked for whose reports are there.
+
+    Attributes
+    ----------
+    outcomes, others : tuple of FacilityOutcome
+    """
 
     outcomes: tuple[FacilityOutcome, ...]
+    others: tuple[FacilityOutcome, ...] = ()
+
+    @property
+    def listed(self) -> tuple[FacilityOutcome, ...]:
+        """All of them, by facility id."""
+        return tuple(sorted((*self.outcomes, *self.others), key=lambda one: one.facility_id))
 
     @property
     def failed(self) -> tuple[FacilityOutcome, ...]:
@@ -87,16 +98,17 @@ def write_facility_reports(
     InputError
         When nothing can be written: no right, no room. What was written stays, and the next call goes on from there.
     """
-    names = folder_names(facility_ids)
+    names = folder_names(source.run.cases.facility_ids.tolist())
     tell = progress or (lambda *_: None)
     place = source.options.folder / FACILITIES
-    todo = [one for one in facility_ids if not _is_done(place / names[one], source.options)]
-    kept = set(facility_ids) - set(todo)
-    outcomes = {one: FacilityOutcome(one, names[one], "kept") for one in kept}
+    done = {one for one, name in names.items() if _is_done(place / name, source.options)}
+    todo = [one for one in facility_ids if one not in done]
+    outcomes = {one: FacilityOutcome(one, names[one], "kept") for one in facility_ids if one in done}
     for outcome in _each(source, [(one, names[one]) for one in todo], workers or os.cpu_count() or 1):
         outcomes[outcome.facility_id] = outcome
         tell(len(outcomes), len(facility_ids), "facility reports")
-    return BatchResult(tuple(outcomes[one] for one in sorted(outcomes)))
+    others = tuple(FacilityOutcome(one, names[one], "kept") for one in sorted(done - set(facility_ids)))
+    return BatchResult(tuple(outcomes[one] for one in sorted(outcomes)), others)
 
 
 def folder_names(facility_ids: Sequence[str]) -> dict[str, str]:

@@ -84,6 +84,7 @@ class ReportOptions:
         return {
             "profile": self.profile,
             "formats": list(self.formats),
+            "national_pdf": self.national_pdf,
             "versions": versions(),
             "inputs": {name: _sha256(path) for name, path in files.items() if path is not None},
             "earlier": [_sha256(path / MANIFEST) for path in self.earlier],

@@ -26,6 +26,7 @@ from riskstd.report.index_page import facility_list, render_index
 if TYPE_CHECKING:
     from riskstd.pipeline.run import Run
 
+NATIONAL = "national.html"
 MARK = "reports.json"
 """What the reports of a folder were made from; without it a folder is not touched."""
 
@@ -139,26 +140,17 @@ def write_reports(
         chosen = chosen_facilities(source, facilities)
     _prepare(options, overwrite=overwrite)
     tell(0, max(len(chosen), 1), "national report")
-    cases = source.run.cases if content.has_rates else None
-    files = national_files(content, profile=options.profile, cases=cases, published=source.comparison)
-    if options.national_pdf:
-        from riskstd.report.pdf import html_to_pdf
-
-        page = files["national.html"].decode("utf-8")
-        files["national.pdf"] = html_to_pdf(page, title=f"{content.measure.id} national")
-    if options.profile == "public" and content.has_rates:
-        from riskstd.report.public_export import public_files
-
-        files |= public_files(content, directory=source.directory)
-    result = write_facility_reports(source, chosen, workers=workers, progress=tell) if chosen else BatchResult(())
-    formats, directory = options.formats, source.directory
-    files["facilities.csv"] = facility_list(content, result.outcomes, directory, formats)
-    index = render_index(
-        content, result.outcomes, options.profile, files=sorted(files), formats=formats, directory=directory
-    )
-    files["index.html"] = index.encode("utf-8")
     mode = PRIVATE_MODE if options.is_private else PUBLIC_MODE
-    write_together(options.folder, files, mode=mode)
+    if not (options.folder / NATIONAL).is_file():
+        write_together(options.folder, _national(source), mode=mode)
+    result = BatchResult(())
+    if content.has_rates:
+        result = write_facility_reports(source, chosen, workers=workers, progress=tell)
+    formats, directory = options.formats, source.directory
+    listed = {"facilities.csv": facility_list(content, result.listed, directory, formats)}
+    there = sorted({*listed, *_files_beside(options.folder)})
+    index = render_index(content, result.listed, options.profile, files=there, formats=formats, directory=directory)
+    write_together(options.folder, {**listed, "index.html": index.encode("utf-8")}, mode=mode)
     if facilities != () and not content.has_rates:
         raise TooFewDataError(
             f"the run in {options.run} came to no rates, so there are no facility reports",
@@ -166,6 +158,29 @@ def write_reports(
             hint=content.no_model_reason,
         )
     return result
+
+
+def _national(source: ReportSource) -> dict[str, bytes]:
+    """Files of the national report, its page last: where that is, they all are."""
+    options, run = source.options, source.run
+    cases = run.cases if run.content.has_rates else None
+    files = national_files(run.content, profile=options.profile, cases=cases, published=source.comparison)
+    page = files.pop(NATIONAL)
+    if options.national_pdf:
+        from riskstd.report.pdf import html_to_pdf
+
+        files["national.pdf"] = html_to_pdf(page.decode("utf-8"), title=f"{run.measure.id} national")
+    if options.profile == "public" and run.content.has_rates:
+        from riskstd.report.public_export import public_files
+
+        files |= public_files(run.content, directory=source.directory)
+    return {**files, NATIONAL: page}
+
+
+def _files_beside(folder: Path) -> list[str]:
+    """Files of a folder of reports that are not of one facility, below it."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [path.as_posix() for path in paths if path.parts[0] != FACILITIES and not path.name.startswith(".")]
 
 
 def _prepare(options: ReportOptions, *, overwrite: bool) -> None:
