@@ -278,4 +278,4 @@ def make_model_fixture() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without figures, where a test asks about text only."""
-    monkeypatch.setattr("riskstd.report.page.make_plots", lambda *_, **__: [])
+    monkeypatch.setattr("riskstd.report.national.page.make_plots", lambda *_, **__: [])

@@ -12,9 +12,9 @@ from scipy.special import logit
 from riskstd.rates import score_facilities
 from riskstd.report import IntervalFacts
 from riskstd.report.cases import Cases, Factor
-from riskstd.report.explain import decompose, mix_differences
-from riskstd.report.explain_visits import count_visits, visits_to_review
-from riskstd.report.explain_whatif import Change, FlagRule, WhatIf, flag_rule, posterior_of, what_if
+from riskstd.report.facility.drivers import decompose, mix_differences
+from riskstd.report.facility.visits import count_visits, visits_to_review
+from riskstd.report.facility.whatif import Change, FlagRule, WhatIf, flag_rule, posterior_of, what_if
 from riskstd.spec import load_measure
 
 MU, BETA, TAU, NATION = -4.0, np.array([0.8, 0.3]), 0.5, 0.024

@@ -15,8 +15,8 @@ from riskstd.errors import InputError, OptionError
 from riskstd.rates import score_facilities
 from riskstd.report import IntervalFacts, ReportInput
 from riskstd.report.cases import read_cases
-from riskstd.report.facility_page import PageShared, facility_figures, render_facility_page
-from riskstd.report.facility_shared import BAND_FACILITIES
+from riskstd.report.facility.page import PageShared, facility_figures, render_facility_page
+from riskstd.report.facility.shared import BAND_FACILITIES
 from riskstd.spec import fidelity_of, load_measure
 
 PROFILES = ("facility-phi", "facility", "public")

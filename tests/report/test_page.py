@@ -12,8 +12,8 @@ import pytest
 
 from riskstd.errors import InputError, OptionError
 from riskstd.report import make_plots, render_report, write_report_files
-from riskstd.report.national_figures import FIGURE_NAMES
-from riskstd.report.page import build_page
+from riskstd.report.national.figures import FIGURE_NAMES
+from riskstd.report.national.page import build_page
 
 
 @pytest.fixture(scope="module", params=["facility", "public"])

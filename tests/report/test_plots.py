@@ -10,7 +10,7 @@ from scipy.stats import binom, poisson
 
 from riskstd.report import make_plots, plot_caterpillar, plot_funnel
 from riskstd.report.figures import to_png, to_svg
-from riskstd.report.funnel import control_limits, funnel_of
+from riskstd.report.national.funnel import control_limits, funnel_of
 from riskstd.spec import load_measure
 
 

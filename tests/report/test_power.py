@@ -9,8 +9,8 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom
 
-from riskstd.report.explain_whatif import FlagRule
-from riskstd.report.power import POWERS, events_at_most, power_of, probabilities
+from riskstd.report.facility.power import POWERS, events_at_most, power_of, probabilities
+from riskstd.report.facility.whatif import FlagRule
 
 
 def log_odds(n, seed=3, mean=-3.9):

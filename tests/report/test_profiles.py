@@ -11,10 +11,10 @@ import pytest
 
 from riskstd.report import make_plots
 from riskstd.report.cases import Cases, Factor
-from riskstd.report.directory import Directory, Entry
-from riskstd.report.page import build_page
-from riskstd.report.public_export import public_files
-from riskstd.report.suppression import is_small
+from riskstd.report.disclosure.public_export import public_files
+from riskstd.report.disclosure.suppression import is_small
+from riskstd.report.national.page import build_page
+from riskstd.report.published.directory import Directory, Entry
 
 PROFILES = ("facility-phi", "facility", "public")
 DATE = pd.Timestamp("1997-03-14").date()

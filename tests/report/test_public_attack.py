@@ -25,9 +25,9 @@ from scipy.optimize import linprog
 from riskstd.report import ReportInput, make_plots
 from riskstd.report.cases import Cases, Factor
 from riskstd.report.content import IntervalFacts, scale_factor
-from riskstd.report.directory import Directory, Entry
-from riskstd.report.page import build_page
-from riskstd.report.public_export import public_files
+from riskstd.report.disclosure.public_export import public_files
+from riskstd.report.national.page import build_page
+from riskstd.report.published.directory import Directory, Entry
 from riskstd.spec import fidelity_of, load_measure
 from riskstd.spec.clauses import Interaction
 from riskstd.spec.definition import columns_of
@@ -615,7 +615,7 @@ def test_the_attack_succeeds_without_complementary_suppression(outline, monkeypa
     def small_only(cells, totals, *, unprinted, **_):
         return frozenset(name for name, n in cells.items() if 1 <= n <= LIMIT and name not in unprinted)
 
-    monkeypatch.setattr("riskstd.report.counts.suppress", small_only)
+    monkeypatch.setattr("riskstd.report.disclosure.counts.suppress", small_only)
     told = [attack_run(random_run(seed)[0], outline) for seed in range(6)]
     assert sum(map(bool, told)) >= 5
     ends = [re.search(r" in (\d+) to (\d+)$", name) for names in told for name in names]
@@ -637,5 +637,5 @@ def test_the_attack_finds_facilities_that_sums_give_away(outline, monkeypatch):
     }
     content = ReportInput(**fields)
     assert attack_run(content, outline) == []
-    monkeypatch.setattr("riskstd.report.facility_hiding.protect_sum", lambda _, hidden, **__: hidden)
+    monkeypatch.setattr("riskstd.report.disclosure.facility_hiding.protect_sum", lambda _, hidden, **__: hidden)
     assert attack_run(content, outline) == ["events of a facility in 6 to 6"]

@@ -8,12 +8,12 @@ import io
 import numpy as np
 import pytest
 
-from riskstd.report.csv_text import plain_cell
-from riskstd.report.directory import Directory, Entry
-from riskstd.report.public_export import catalog_number, data_year, public_files
-from riskstd.report.published_file import read_published
-from riskstd.report.suppression import is_small
-from riskstd.report.suppression_log import suppression_log
+from riskstd.report.disclosure.csv_text import plain_cell
+from riskstd.report.disclosure.public_export import catalog_number, data_year, public_files
+from riskstd.report.disclosure.suppression import is_small
+from riskstd.report.disclosure.suppression_log import suppression_log
+from riskstd.report.published.directory import Directory, Entry
+from riskstd.report.published.file import read_published
 
 
 def rows_of(files, name):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from riskstd.report import IntervalFacts
-from riskstd.report.counts import Counts
-from riskstd.report.facilities import CategoryCounts
-from riskstd.report.funnel import calibration_of, funnel_of
-from riskstd.report.headline import category_sentences, headline, interval_sentence
-from riskstd.report.model_view import median_odds_ratio
-from riskstd.report.plots import caterpillar_title, funnel_title
-from riskstd.report.views import no_model_sentence, note_sentences
+from riskstd.report.disclosure.counts import Counts
+from riskstd.report.disclosure.facilities import CategoryCounts
+from riskstd.report.national.funnel import calibration_of, funnel_of
+from riskstd.report.national.headline import category_sentences, headline, interval_sentence
+from riskstd.report.national.model_view import median_odds_ratio
+from riskstd.report.national.plots import caterpillar_title, funnel_title
+from riskstd.report.national.views import no_model_sentence, note_sentences
 from riskstd.report.wording import counted, number
 from riskstd.spec import load_measure
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from riskstd.report import SMALL_CELL, Total, attack, render_report, suppress
-from riskstd.report.count_system import AtMost
-from riskstd.report.counts import count_run
-from riskstd.report.facilities import read_facilities
-from riskstd.report.facility_hiding import hide_facilities
-from riskstd.report.suppression import (
+from riskstd.report.disclosure.count_system import AtMost
+from riskstd.report.disclosure.counts import count_run
+from riskstd.report.disclosure.facilities import read_facilities
+from riskstd.report.disclosure.facility_hiding import hide_facilities
+from riskstd.report.disclosure.suppression import (
     Column,
     is_small,
     protect_sum,

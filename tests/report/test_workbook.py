@@ -19,10 +19,10 @@ from scipy.special import expit
 from riskstd.errors import InputError, OptionError
 from riskstd.report import IntervalFacts
 from riskstd.report.cases import Factor, read_cases
-from riskstd.report.workbook import WorkbookShared, _own, facility_workbook
-from riskstd.report.workbook_cases import CASE_FIELDS, cases_sheet
-from riskstd.report.workbook_shared import OUTCOME
-from riskstd.report.workbook_sheet import END, HEADER_ROW
+from riskstd.report.workbook.book import WorkbookShared, _own, facility_workbook
+from riskstd.report.workbook.cases import CASE_FIELDS, cases_sheet
+from riskstd.report.workbook.shared import OUTCOME
+from riskstd.report.workbook.sheet import END, HEADER_ROW
 from riskstd.spec import load_measure
 
 PROFILES = ("facility-phi", "facility", "public")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from riskstd.report.workbook_protect import Groups, is_open, protect_line, protect_table, small
+from riskstd.report.workbook.protect import Groups, is_open, protect_line, protect_table, small
 
 
 def reach(values, hidden, columns_known, target):

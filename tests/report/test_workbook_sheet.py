@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from riskstd.report.wording import HIDDEN
-from riskstd.report.workbook_sheet import Field, Sheet, Styled, as_date, plain, unique_headers
-from riskstd.report.workbook_writer import write_sheets
+from riskstd.report.workbook.sheet import Field, Sheet, Styled, as_date, plain, unique_headers
+from riskstd.report.workbook.writer import write_sheets
 
 
 def cells(fields, rows, **more):

@@ -180,7 +180,7 @@ class FacilityRates:
         OptionError
             When the rates were standardized without a measure, whose words and scale the plot needs.
         """
-        from riskstd.report.plots import plot_caterpillar
+        from riskstd.report.national.plots import plot_caterpillar
         from riskstd.spec import Measure
 
         if not isinstance(self.measure, Measure):

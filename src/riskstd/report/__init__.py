@@ -4,10 +4,10 @@
 """
 
 from riskstd.report.content import IntervalFacts, Profile, ReportInput
+from riskstd.report.disclosure.suppression import SMALL_CELL, Total, attack, suppress
 from riskstd.report.files import write_report_files
-from riskstd.report.page import make_plots, render_report
-from riskstd.report.plots import plot_caterpillar, plot_funnel
-from riskstd.report.suppression import SMALL_CELL, Total, attack, suppress
+from riskstd.report.national.page import make_plots, render_report
+from riskstd.report.national.plots import plot_caterpillar, plot_funnel
 
 __all__ = [
     "SMALL_CELL",

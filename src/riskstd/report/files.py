@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from riskstd.errors import InputError
 from riskstd.report.content import Profile, ReportInput, check_profile
 from riskstd.report.figures import Plot
-from riskstd.report.page import build_page, make_plots
+from riskstd.report.national.page import build_page, make_plots
 
 if TYPE_CHECKING:
     from riskstd.report.cases import Cases
-    from riskstd.report.published_compare import PublishedComparison
+    from riskstd.report.published.compare import PublishedComparison
 
 PUBLIC_MODE, PRIVATE_MODE = 0o644, 0o600
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from riskstd.report.content import Profile, ReportInput
+from riskstd.report.disclosure.csv_text import csv_bytes
 from riskstd.report.templating import environment
 
 if TYPE_CHECKING:
-    from riskstd.report.directory import Directory
+    from riskstd.report.published.directory import Directory
 
 FILE_NAMES = {"workbook": "report.xlsx", "page": "report.html", "pdf": "report.pdf"}
 """File of each kind of facility report."""
@@ -24,7 +23,6 @@ FILE_WORDS = {
     "facilities.csv": "List of the facility reports",
     "suppression_log.csv": "Which numbers are not shown, and by which rule",
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Outcome(Protocol):
@@ -63,14 +61,12 @@ def facility_list(
 
     Text that a spreadsheet would take for a formula is led by an apostrophe.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["facility_id", "name", "category", "folder", "status", "reason"])
+    rows = []
     for one in _entries(content, outcomes, directory, formats):
         status = "failed" if one.reason else "written"
-        cells = (one.facility_id, one.name, one.category, "" if one.reason else one.folder, status, one.reason)
-        writer.writerow([f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells])
-    return stream.getvalue().encode("utf-8")
+        folder = "" if one.reason else one.folder
+        rows.append((one.facility_id, one.name, one.category, folder, status, one.reason))
+    return csv_bytes(["facility_id", "name", "category", "folder", "status", "reason"], rows)
 
 
 def render_index(
@@ -103,18 +99,22 @@ def render_index(
     entries = _entries(content, outcomes, directory, formats)
     own = [name for name in files if "/" not in name and name != "index.html"]
     known = [name for name in FILE_WORDS if name in own]
-    return environment().get_template("index.html.j2").render(
-        measure=content.measure,
-        head=content.measure.definition.measure,
-        period=content.period,
-        version=content.version,
-        fidelity=content.fidelity.label,
-        profile=profile,
-        files=[(name, FILE_WORDS.get(name, name)) for name in [*known, *(n for n in own if n not in known)]],
-        n_figures=sum(name.startswith("figures/") and name.endswith(".png") for name in files),
-        has_names=any(one.name for one in entries),
-        entries=[one for one in entries if not one.reason],
-        failed=[one for one in entries if one.reason],
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            measure=content.measure,
+            head=content.measure.definition.measure,
+            period=content.period,
+            version=content.version,
+            fidelity=content.fidelity.label,
+            profile=profile,
+            files=[(name, FILE_WORDS.get(name, name)) for name in [*known, *(n for n in own if n not in known)]],
+            n_figures=sum(name.startswith("figures/") and name.endswith(".png") for name in files),
+            has_names=any(one.name for one in entries),
+            entries=[one for one in entries if not one.reason],
+            failed=[one for one in entries if one.reason],
+        )
     )
 
 

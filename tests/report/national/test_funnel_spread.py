@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binom, norm
 
 from riskstd.report import make_plots
-from riskstd.report.funnel import control_limits, dispersion_of, funnel_of, widened_level
-from riskstd.report.score_figures import phi_sentence
+from riskstd.report.national.funnel import control_limits, dispersion_of, funnel_of, widened_level
+from riskstd.report.national.score_figures import phi_sentence
 from riskstd.spec import load_measure
 
 

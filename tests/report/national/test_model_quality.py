@@ -7,11 +7,11 @@ import pytest
 from scipy.special import expit, logit
 
 from riskstd.report.cases import Cases
-from riskstd.report.counts import Counts
-from riskstd.report.model_quality import by_tenth, model_quality, risk_at_any_facility
-from riskstd.report.partitions import partitions
-from riskstd.report.risk_bins import risk_bins
-from riskstd.report.risk_groups import RiskGroup, merge_small, merged_runs
+from riskstd.report.disclosure.counts import Counts
+from riskstd.report.disclosure.partitions import partitions
+from riskstd.report.national.model_quality import by_tenth, model_quality, risk_at_any_facility
+from riskstd.report.national.risk_bins import risk_bins
+from riskstd.report.national.risk_groups import RiskGroup, merge_small, merged_runs
 
 NOTHING_HIDDEN = Counts({"cases": 1, "events": 1}, frozenset())
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from riskstd.report import make_plots, render_report
-from riskstd.report.counts import count_run
-from riskstd.report.facilities import read_facilities
-from riskstd.report.model_view import drawable_terms
-from riskstd.report.national_figures import FIGURE_NAMES, may_show_published
-from riskstd.report.page import build_page
-from riskstd.report.score_figures import scored_rows
+from riskstd.report.disclosure.counts import count_run
+from riskstd.report.disclosure.facilities import read_facilities
+from riskstd.report.national.figures import FIGURE_NAMES, may_show_published
+from riskstd.report.national.model_view import drawable_terms
+from riskstd.report.national.page import build_page
+from riskstd.report.national.score_figures import scored_rows
 
 
 @dataclass

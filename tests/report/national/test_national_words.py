@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from riskstd.model.assess import CStatistic
-from riskstd.report.cohort_figures import day_sentence
-from riskstd.report.counts import Counts
-from riskstd.report.model_quality import ModelQuality
-from riskstd.report.model_view import latent_icc
-from riskstd.report.outliers import more_sentence
-from riskstd.report.quality_view import quality_sentence
-from riskstd.report.shrinkage_figure import shrinkage_sentence
-from riskstd.report.volume import VolumeNeed, reliability_at, volume_for, volume_needs, volume_sentences
-from riskstd.report.volume_figures import volume_sentence
+from riskstd.report.disclosure.counts import Counts
+from riskstd.report.national.cohort_figures import day_sentence
+from riskstd.report.national.model_quality import ModelQuality
+from riskstd.report.national.model_view import latent_icc
+from riskstd.report.national.outliers import more_sentence
+from riskstd.report.national.quality_view import quality_sentence
+from riskstd.report.national.shrinkage_figure import shrinkage_sentence
+from riskstd.report.national.volume import VolumeNeed, reliability_at, volume_for, volume_needs, volume_sentences
+from riskstd.report.national.volume_figures import volume_sentence
 from riskstd.spec import load_measure
 
 NOUNS = ("scored facility", "scored facilities")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from riskstd.report.published_file import PublishedResults, read_published
+from riskstd.report.published.file import PublishedResults, read_published
 
 NO_DIFFERENCE = "No Different Than the National Rate"
 TOO_SMALL = "Number of Cases Too Small"

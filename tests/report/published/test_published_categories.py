@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from riskstd.errors import InputError, OptionError
 from riskstd.rates.rules import Standardization
-from riskstd.report.published_categories import check_categories
-from riskstd.report.published_category_rule import at_category_level, within_rounding
-from riskstd.report.published_file import read_published
-from riskstd.report.published_intervals import closed_form, fit_interval_form, log_standard_error, z_of
-from riskstd.report.published_national import national_value
+from riskstd.report.published.categories import check_categories
+from riskstd.report.published.category_rule import at_category_level, within_rounding
+from riskstd.report.published.file import read_published
+from riskstd.report.published.intervals import closed_form, fit_interval_form, log_standard_error, z_of
+from riskstd.report.published.national import national_value
 from riskstd.spec import load_measure
 
 BETTER, WORSE = "Better Than the National Rate", "Worse Than the National Rate"

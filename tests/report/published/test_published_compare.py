@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from riskstd.errors import InputError
-from riskstd.report.published_compare import compare_published, rank_correlation
+from riskstd.report.published.compare import compare_published, rank_correlation
 from riskstd.report.wording import SUPPRESSED
 from riskstd.spec import load_measure
 

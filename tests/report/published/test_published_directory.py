@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskstd.errors import InputError
-from riskstd.report.directory import Directory, Entry
+from riskstd.report.published.directory import Directory, Entry
 
 
 @pytest.fixture

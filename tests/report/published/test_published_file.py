@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskstd.errors import InputError
-from riskstd.report.published_cells import read_category, read_number
-from riskstd.report.published_file import read_published
+from riskstd.report.published.cells import read_category, read_number
+from riskstd.report.published.file import read_published
 
 WITH_RESULTS = ("2016", "2017", "2021", "starred")
 

@@ -11,9 +11,9 @@ from riskstd.pipeline.saved import SavedRun, open_run
 
 if TYPE_CHECKING:
     from riskstd.report import ReportInput
-    from riskstd.report.directory import Directory
-    from riskstd.report.published_compare import PublishedComparison
-    from riskstd.report.published_file import PublishedResults
+    from riskstd.report.published.compare import PublishedComparison
+    from riskstd.report.published.directory import Directory
+    from riskstd.report.published.file import PublishedResults
 
 
 class ReportSource:
@@ -33,7 +33,7 @@ class ReportSource:
         """Published results, when a file of them is given."""
         if self.options.published is None:
             return None
-        from riskstd.report.published_file import read_published
+        from riskstd.report.published.file import read_published
 
         return read_published(self.options.published)
 
@@ -43,14 +43,14 @@ class ReportSource:
         run, published = self.run, self.published
         if published is None or not run.content.has_rates or run.measure.id not in published.measures:
             return None
-        from riskstd.report.published_compare import compare_published
+        from riskstd.report.published.compare import compare_published
 
         return compare_published(run.content, published, profile=self.options.profile)
 
     @cached_property
     def directory(self) -> Directory | None:
         """Names and states of facilities: from a directory, else from the published file."""
-        from riskstd.report.directory import Directory
+        from riskstd.report.published.directory import Directory
 
         if self.options.directory is not None:
             return Directory.from_csv(self.options.directory)
@@ -92,7 +92,7 @@ class ReportSource:
         return made
 
     def _workbook(self, facility_id: str) -> bytes:
-        from riskstd.report.workbook import facility_workbook
+        from riskstd.report.workbook.book import facility_workbook
 
         run = self.run
         return facility_workbook(
@@ -105,7 +105,7 @@ class ReportSource:
         )
 
     def _page(self, facility_id: str) -> str:
-        from riskstd.report.facility_page import render_facility_page
+        from riskstd.report.facility.page import render_facility_page
 
         run = self.run
         return render_facility_page(
@@ -120,12 +120,12 @@ class ReportSource:
 
     @cached_property
     def _workbook_shared(self) -> Any:
-        from riskstd.report.workbook import WorkbookShared
+        from riskstd.report.workbook.book import WorkbookShared
 
         return WorkbookShared.of(self.run.content, self.run.cases, self.directory)
 
     @cached_property
     def _page_shared(self) -> Any:
-        from riskstd.report.facility_page import PageShared
+        from riskstd.report.facility.page import PageShared
 
         return PageShared.of(self.run.content, self.run.cases, self.directory)

@@ -171,7 +171,7 @@ def _national(source: ReportSource) -> dict[str, bytes]:
 
         files["national.pdf"] = html_to_pdf(page.decode("utf-8"), title=f"{run.measure.id} national")
     if options.profile == "public" and run.content.has_rates:
-        from riskstd.report.public_export import public_files
+        from riskstd.report.disclosure.public_export import public_files
 
         files |= public_files(run.content, directory=source.directory)
     return {**files, NATIONAL: page}

@@ -1,0 +1,1 @@
+"""The national report: its page and its figures."""

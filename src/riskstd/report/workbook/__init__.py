@@ -1,0 +1,1 @@
+"""The facility report as a workbook."""
