@@ -16,8 +16,8 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
-def blocks(language: str) -> list[str]:
-    return [body for name, body in BLOCK.findall((ROOT / "README.md").read_text("utf-8")) if name == language]
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    return [body for name, body in BLOCK.findall((ROOT / page).read_text("utf-8")) if name == language]
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def test_pages_run_from_top_to_bottom(here):
 
 
 def test_commands_in_order(here):
-    lines = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    pages = (*blocks("bash"), *blocks("bash", "docs/reports.md"))
+    lines = [line.split("#")[0].strip() for block in pages for line in block.splitlines()]
     commands = [shlex.split(line) for line in lines if line]
     assert {words[0] for words in commands} == {"make", "riskstd"}
     for words in commands:
