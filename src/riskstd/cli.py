@@ -263,6 +263,9 @@ def report(
         list[Path] | None, typer.Option(help="Earlier run of the measure, oldest first; may be repeated.")
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="The national report as PDF too.")] = False,
+    overdispersion: Annotated[
+        bool, typer.Option("--overdispersion", help="Widen the funnel by the spread that all facilities share.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if left out.")] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -276,7 +279,14 @@ def report(
     rows, without_rates, failed = [], [], 0
     for folder in find_runs(run_dir):
         options = ReportOptions(
-            folder, _profile(profile), kinds, published, directory, tuple(earlier or ()), national_pdf=pdf
+            folder,
+            _profile(profile),
+            kinds,
+            published,
+            directory,
+            tuple(earlier or ()),
+            national_pdf=pdf,
+            overdispersion=overdispersion,
         )
         with _progress() as tell:
             try:

@@ -207,3 +207,10 @@ def test_few_facilities_start_no_process(run, monkeypatch):
     again = write_reports(ReportOptions(run), facilities=more)
     assert [one.facility_id for one in again.listed] == [*ids, *more]
     assert (run / "report" / "facility" / "facilities.csv").read_text().count(",written,") == 4
+
+
+def test_the_funnel_is_widened_when_that_is_asked_for(run):
+    write_reports(ReportOptions(run, overdispersion=True), facilities=())
+    assert "chance and the common spread" in (run / "report" / "facility" / "national.html").read_text()
+    with pytest.raises(InputError, match="other inputs or options"):
+        write_reports(ReportOptions(run), facilities=())

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from riskstd.errors import InputError
 from riskstd.report.content import Profile, ReportInput, check_profile
@@ -61,6 +61,7 @@ def national_files(
     profile: Profile = "facility",
     cases: Cases | None = None,
     published: PublishedComparison | None = None,
+    overdispersion: bool = False,
 ) -> dict[str, bytes]:
     """Return the national page `national.html`, its figures and their data.
 
@@ -70,18 +71,21 @@ def national_files(
     profile : {"facility-phi", "facility", "public"}
     cases : Cases, optional
     published : PublishedComparison, optional
+    overdispersion : bool
+        Whether the limits of the funnel are widened by the spread that all facilities share.
 
     Returns
     -------
     dict of str to bytes
         By path below the folder of the report, the page last.
     """
-    beside: dict[str, Any] = {k: v for k, v in (("cases", cases), ("published", published)) if v is not None}
-    plots = make_plots(content, profile=check_profile(profile), **beside)
+    plots = make_plots(
+        content, profile=check_profile(profile), cases=cases, published=published, overdispersion=overdispersion
+    )
     files: dict[str, bytes] = {}
     for plot in plots:
         files |= _figure_files(plot)
-    page = build_page(content, profile, plots, **beside)
+    page = build_page(content, profile, plots, cases=cases, published=published)
     files["national.html"] = page.encode("utf-8")
     return files
 

@@ -33,6 +33,8 @@ class ReportOptions:
     earlier : tuple of Path
         Folders of earlier runs of the measure, oldest first.
     national_pdf : bool
+    overdispersion : bool
+        Whether the funnel's limits are widened by the spread that all facilities share.
     """
 
     run: Path
@@ -42,6 +44,7 @@ class ReportOptions:
     directory: Path | None = None
     earlier: tuple[Path, ...] = ()
     national_pdf: bool = False
+    overdispersion: bool = False
 
     @property
     def is_private(self) -> bool:
@@ -85,6 +88,7 @@ class ReportOptions:
             "profile": self.profile,
             "formats": list(self.formats),
             "national_pdf": self.national_pdf,
+            "overdispersion": self.overdispersion,
             "versions": versions(),
             "inputs": {name: _sha256(path) for name, path in files.items() if path is not None},
             "earlier": [_sha256(path / MANIFEST) for path in self.earlier],

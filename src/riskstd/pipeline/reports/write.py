@@ -41,6 +41,7 @@ def write_report(
     directory: str | Path | None = None,
     earlier: Sequence[str | Path] = (),
     pdf: bool = False,
+    overdispersion: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -66,6 +67,8 @@ def write_report(
         Earlier runs of the measure, oldest first, for the trend.
     pdf : bool
         Write the national report as PDF too.
+    overdispersion : bool
+        Widen the limits of the funnel by the spread that all facilities share.
     overwrite, workers, progress
         As in `write_reports`.
 
@@ -90,6 +93,7 @@ def write_report(
         None if directory is None else Path(directory),
         tuple(Path(one) for one in earlier),
         national_pdf=pdf,
+        overdispersion=overdispersion,
     )
     write_reports(options, facilities=facilities, overwrite=overwrite, workers=workers, progress=progress)
     return options.folder / "index.html"
@@ -164,7 +168,13 @@ def _national(source: ReportSource) -> dict[str, bytes]:
     """Files of the national report, its page last: where that is, they all are."""
     options, run = source.options, source.run
     cases = run.cases if run.content.has_rates else None
-    files = national_files(run.content, profile=options.profile, cases=cases, published=source.comparison)
+    files = national_files(
+        run.content,
+        profile=options.profile,
+        cases=cases,
+        published=source.comparison,
+        overdispersion=options.overdispersion,
+    )
     page = files.pop(NATIONAL)
     if options.national_pdf:
         from riskstd.report.pdf import html_to_pdf
