@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 from riskstd.spec import fidelity_of
 
+MANIFEST = "manifest.json"
+"""Name of its file."""
 _LIBRARIES = ("duckdb", "ibis-framework", "numpy", "pandas", "pyarrow", "scipy", "matplotlib")
 
 

@@ -15,7 +15,7 @@ from riskstd.claims import Claims, read_claims
 from riskstd.cohort import Cohort, build_cohort
 from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
-from riskstd.pipeline.manifest import describe_claims, describe_definition, versions
+from riskstd.pipeline.manifest import MANIFEST, describe_claims, describe_definition, versions
 from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
 from riskstd.pipeline.notes import claims_notes
 from riskstd.pipeline.reporting import report_input
@@ -28,7 +28,7 @@ from riskstd.pipeline.settings import (
     settings_of,
 )
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
-from riskstd.report import ReportInput, write_report_files
+from riskstd.report import write_report_files
 from riskstd.report.cases import read_cases
 from riskstd.report.content import check_profile
 from riskstd.riskfactors import RiskFactors, build_risk_factors
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Progress = Callable[[int, int, str], None]
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,6 @@ class Run:
     risk: RiskFactors = field(repr=False)
     modelled: Modelled | None = field(default=None, repr=False)
     no_model_reason: str = ""
-    content: ReportInput | None = field(default=None, repr=False)
 
     @property
     def rates(self) -> pd.DataFrame | None:
@@ -234,7 +231,7 @@ def _write(
     write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
     write_parquet(risk.table, folder / "risk_factors.parquet")
     write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
-    model, cases = None, None
+    model, frame, cases = None, None, None
     if modelled is not None:
         model = describe_model(modelled, measure)
         write_json(model, folder / "model.json")
@@ -244,11 +241,19 @@ def _write(
         cases = read_cases(procedures, visits.visits, visits.outcomes, risk.table, model, frame)
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
-    content = report_input(measure, claims, settings, results, model, notes)
-    results["content"] = content
+    manifest = _manifest(measure, claims, settings, results, notes)
+    content = report_input(
+        measure,
+        manifest,
+        attrition=cohort.attrition,
+        visits=visits.visits,
+        outcomes=visits.outcomes,
+        model=model,
+        rates=frame,
+    )
     write_report_files(content, folder, profile=check_profile(settings.profile), cases=cases)
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
-    write_json(_manifest(measure, claims, settings, results, notes), folder / MANIFEST)
+    write_json(manifest, folder / MANIFEST)
     tell(6, 6, f"{measure.id}: done")
 
 

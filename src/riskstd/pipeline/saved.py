@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY
 from riskstd.errors import InputError
-from riskstd.report import IntervalFacts, ReportInput
+from riskstd.pipeline.manifest import MANIFEST
+from riskstd.pipeline.reporting import report_input
+from riskstd.report import ReportInput
 from riskstd.report.cases import Cases, read_cases
-from riskstd.spec import fidelity_of, load_measure
+from riskstd.spec import load_measure
 
 if TYPE_CHECKING:
     from riskstd.spec import Measure
-
-MANIFEST = "manifest.json"
-ALL_PERIOD = "every procedure date in the claims"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,32 +92,14 @@ def open_run(folder: str | Path) -> SavedRun:
     with_rates = manifest["status"] == "rates"
     model = _json(folder / "model.json") if with_rates else None
     rates = _parquet(folder / "facility_rates.parquet") if with_rates else None
-    notes, versions, settings = manifest["notes"], manifest["versions"], manifest["settings"]
-    content = ReportInput(
-        measure=measure,
-        period=" to ".join(settings["period"]) if settings["period"] else ALL_PERIOD,
-        version=versions["riskstd"],
-        seed=settings["seed"],
-        fidelity=fidelity_of(measure),
-        layout=manifest["claims"]["layout"],
+    content = report_input(
+        measure,
+        manifest,
         attrition=_csv(folder / "attrition.csv"),
         visits=_parquet(folder / "hospital_visits.parquet"),
         outcomes=_parquet(folder / "outcomes.parquet"),
-        n_cases=manifest["counts"]["index_procedures"],
-        statements=(
-            *manifest["claims"]["statements"],
-            *(note for note in notes if note == PLACE_OF_SERVICE_ONLY),
-        ),
-        notes=tuple(note for note in notes if note != PLACE_OF_SERVICE_ONLY),
         model=model,
         rates=rates,
-        interval=None if model is None else _interval(model["interval"]),
-        national_rate=None if model is None else model["national_rate"],
-        no_model_reason=manifest["no_model_reason"],
-        unmapped_codes={
-            "diagnosis codes without a condition category": manifest["counts"]["diagnosis_codes_without_category"]
-        },
-        run_facts={"engine": f"DuckDB {versions['duckdb']}", "Python": versions["python"]},
     )
     return SavedRun(folder, measure, manifest, content)
 
@@ -180,12 +160,6 @@ def _definition(folder: Path, manifest: Mapping[str, Any]) -> Measure:
             hint="run the measure again, or report with the version that made the run",
         )
     return measure
-
-
-def _interval(facts: Mapping[str, Any]) -> IntervalFacts:
-    return IntervalFacts(
-        facts["method"], facts["level"], facts["category_level"], facts["replicates"], facts["dropped"], facts["seed"]
-    )
 
 
 def _json(path: Path) -> dict[str, Any]:

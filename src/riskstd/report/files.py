@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from riskstd.errors import InputError
-from riskstd.report.content import Profile, ReportInput, check_profile
+from riskstd.report.content import Profile, ReportInput
 from riskstd.report.figures import Plot
+from riskstd.report.national.findings import Findings
 from riskstd.report.national.page import build_page, make_plots
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ def national_files(
     dict of str to bytes
         By path below the folder of the report, the page last.
     """
+    findings = Findings(content, profile, cases)
     plots = make_plots(
-        content, profile=check_profile(profile), cases=cases, published=published, overdispersion=overdispersion
+        content, profile=profile, cases=cases, published=published, overdispersion=overdispersion, findings=findings
     )
     files: dict[str, bytes] = {}
     for plot in plots:
         files |= _figure_files(plot)
-    page = build_page(content, profile, plots, cases=cases, published=published)
+    page = build_page(content, profile, plots, cases=cases, published=published, findings=findings)
     files["national.html"] = page.encode("utf-8")
     return files
 

@@ -27,7 +27,7 @@ def html_to_pdf(html: str, *, title: str = "") -> bytes:
     OptionError
         When WeasyPrint, or a system library of it, is not installed.
     """
-    weasyprint = _weasyprint()
+    weasyprint = load_weasyprint()
     # nothing outside of the page is fetched: a report refers to nothing else
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols={"data"}, fail_on_errors=True)
     document = weasyprint.HTML(string=html, url_fetcher=fetcher)
@@ -37,13 +37,20 @@ def html_to_pdf(html: str, *, title: str = "") -> bytes:
 def has_pdf() -> bool:
     """Whether pages can be written as PDF on this machine."""
     try:
-        _weasyprint()
+        load_weasyprint()
     except OptionError:
         return False
     return True
 
 
-def _weasyprint() -> Any:
+def load_weasyprint() -> Any:
+    """Return WeasyPrint.
+
+    Raises
+    ------
+    OptionError
+        When it, or a system library of it, is not installed.
+    """
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     try:

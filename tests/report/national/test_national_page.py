@@ -13,8 +13,8 @@ import pytest
 
 from riskstd.report import make_plots, render_report
 from riskstd.report.disclosure.counts import count_run
-from riskstd.report.disclosure.facilities import read_facilities
 from riskstd.report.national.figures import FIGURE_NAMES, may_show_published
+from riskstd.report.national.findings import Findings
 from riskstd.report.national.model_view import drawable_terms
 from riskstd.report.national.page import build_page
 from riskstd.report.national.score_figures import scored_rows
@@ -183,12 +183,12 @@ def test_public_page_hides_the_interval_of_a_factor_with_few_visits(make_report,
 
 def test_public_comparison_must_rest_on_public_rows(make_report, outline):
     content = make_report("ASC-12", 120)
-    counts = count_run(content, "public")
+    public = Findings(content, "public")
     every = published_beside(content.rates["rate"])
-    assert not may_show_published(every, content, counts, "public")
-    assert may_show_published(every, content, counts, "facility")
+    assert not may_show_published(every, public)
+    assert may_show_published(every, Findings(content, "facility"))
     assert "spread less" not in build_page(content, "public", [], published=every)
-    drawn = scored_rows(content, read_facilities(content, "public", counts))
+    drawn = scored_rows(content, public.facilities)
     assert 0 < len(drawn) < len(content.rates)
     page = outline(build_page(content, "public", [], published=published_beside(drawn["rate"])))
     assert page.table("This run beside published results")[1] == ["Median score", "9.8", "10.1"]

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from riskstd.errors import InputError, OptionError
-from riskstd.pipeline.manifest import versions
-from riskstd.pipeline.saved import MANIFEST
+from riskstd.pipeline.manifest import MANIFEST, versions
 from riskstd.report.content import Profile, check_profile
 
 FORMATS = ("workbook", "page", "pdf")
@@ -76,9 +75,9 @@ class ReportOptions:
             if path is not None and not path.is_file():
                 raise InputError(f"no file {path}", expected="a CSV file of facilities")
         if "pdf" in self.formats or self.national_pdf:
-            from riskstd.report.pdf import _weasyprint
+            from riskstd.report.pdf import load_weasyprint
 
-            _weasyprint()
+            load_weasyprint()
         return self
 
     def fingerprint(self) -> dict[str, Any]:

@@ -102,11 +102,6 @@ def count_run(content: ReportInput, profile: Profile) -> Counts:
     return Counts(printed, hidden, steps, days, _rules_that_planned(content.visits), rules)
 
 
-def system_of(content: ReportInput) -> System:
-    """Return the counts of a run with all sums and orders that hold among them."""
-    return _count(content)[0]
-
-
 def hide_run_facilities(content: ReportInput, rates: pd.DataFrame) -> HiddenFacilities:
     """Choose the facilities whose numbers a public report of the run hides; in the order of `rates`."""
     assert content.model is not None

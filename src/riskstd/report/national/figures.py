@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from riskstd.report.cases import Cases
-from riskstd.report.content import Profile, ReportInput, check_profile
-from riskstd.report.disclosure.counts import Counts, count_run
-from riskstd.report.disclosure.facilities import Facilities, read_facilities
+from riskstd.report.content import Profile, ReportInput
+from riskstd.report.disclosure.facilities import Facilities
 from riskstd.report.figures import Plot, Sheet
 from riskstd.report.national.cohort_figures import attrition_plot, days_plot
-from riskstd.report.national.model_quality import ModelQuality, model_quality
+from riskstd.report.national.findings import Findings
 from riskstd.report.national.model_view import drawable_terms
 from riskstd.report.national.odds_figures import odds_plot, subgroup_plot
 from riskstd.report.national.risk_figures import calibration_plot, risk_plot
@@ -53,6 +52,7 @@ def make_plots(
     cases: Cases | None = None,
     published: Published | None = None,
     overdispersion: bool = False,
+    findings: Findings | None = None,
 ) -> list[Plot]:
     """Draw the figures of a report, public ones from what may be shown only, and as images.
 
@@ -66,6 +66,8 @@ def make_plots(
         Published results beside the run.
     overdispersion : bool
         Whether the funnel's limits are widened by the facilities' spread beyond chance.
+    findings : Findings, optional
+        Of the same content, profile and cases, where they are there already.
 
     Returns
     -------
@@ -76,32 +78,25 @@ def make_plots(
     OptionError
         When there is no such profile.
     """
-    counts = count_run(content, check_profile(profile))
+    findings = findings or Findings(content, profile, cases)
+    counts = findings.counts
     sheet = Sheet(source_line(content), vector=profile != "public")
     plots: list[Plot | None] = [attrition_plot(counts, sheet), days_plot(counts, sheet)]
     if content.has_rates:
         plots.append(odds_plot(drawable_terms(content, counts, profile, cases), sheet))
-        quality = quality_of(content, cases, profile, counts)
+        quality = findings.quality
         plots += [risk_plot(quality.risks, sheet), calibration_plot(quality, sheet), subgroup_plot(quality, sheet)]
-        facilities = read_facilities(content, profile, counts)
-        plots += _facility_plots(content, facilities, cases, sheet, overdispersion=overdispersion)
-        if published is not None and may_show_published(published, content, counts, profile):
+        plots += _facility_plots(content, findings.facilities, cases, sheet, overdispersion=overdispersion)
+        if published is not None and may_show_published(published, findings):
             plots.append(published_plot(published, content.measure, sheet))
     return [plot for plot in plots if plot is not None]
 
 
-def quality_of(content: ReportInput, cases: Cases | None, profile: Profile, counts: Counts) -> ModelQuality:
-    """Judge the model on its cases; nothing is judged without them."""
-    if cases is None or content.model is None:
-        return ModelQuality()
-    return model_quality(content, cases, counts, profile)
-
-
-def may_show_published(published: Published, content: ReportInput, counts: Counts, profile: Profile) -> bool:
+def may_show_published(published: Published, findings: Findings) -> bool:
     """Tell whether the profile may show a comparison: a public one rests on the facilities that may be drawn."""
-    if profile != "public":
+    if findings.profile != "public":
         return True
-    drawn = scored_rows(content, read_facilities(content, profile, counts))
+    drawn = scored_rows(findings.content, findings.facilities)
     return np.count_nonzero(published.plot_data["source"] == THIS_RUN) == len(drawn)
 
 

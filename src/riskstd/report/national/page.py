@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from riskstd.report.cases import Cases
-from riskstd.report.content import Profile, ReportInput, check_profile
-from riskstd.report.disclosure.counts import VISIT_TYPES, Counts, count_run
+from riskstd.report.content import Profile, ReportInput
+from riskstd.report.disclosure.counts import VISIT_TYPES, Counts
 from riskstd.report.disclosure.facilities import (
     ROWS_IN_PAGE,
     count_categories,
     facility_rows,
     interval_name,
-    read_facilities,
 )
 from riskstd.report.disclosure.suppression import SMALL_CELL
 from riskstd.report.figures import Plot
 from riskstd.report.national import model_view, quality_view, views
 from riskstd.report.national.definition_view import clause_rows, origin_counts, table_facts
-from riskstd.report.national.figures import information_per_case, make_plots, may_show_published, quality_of
+from riskstd.report.national.figures import information_per_case, make_plots, may_show_published
+from riskstd.report.national.findings import Findings
 from riskstd.report.national.headline import (
     headline,
     interval_sentence,
@@ -70,10 +70,11 @@ def render_report(
     OptionError
         When there is no such profile.
     """
+    findings = Findings(content, profile, cases)
     plots = make_plots(
-        content, profile=check_profile(profile), cases=cases, published=published, overdispersion=overdispersion
+        content, profile=profile, cases=cases, published=published, overdispersion=overdispersion, findings=findings
     )
-    return build_page(content, profile, plots, cases=cases, published=published)
+    return build_page(content, profile, plots, cases=cases, published=published, findings=findings)
 
 
 def build_page(
@@ -83,6 +84,7 @@ def build_page(
     *,
     cases: Cases | None = None,
     published: Published | None = None,
+    findings: Findings | None = None,
 ) -> str:
     """Write the page around figures that were drawn before.
 
@@ -90,6 +92,8 @@ def build_page(
     ----------
     content, profile, cases, published
         As in `render_report`.
+    findings : Findings, optional
+        As in `make_plots`.
     plots : list of Plot
         From `make_plots`, with the same arguments.
 
@@ -97,12 +101,12 @@ def build_page(
     -------
     str
     """
-    counts = count_run(content, profile)
-    facts = _common(content, profile, counts)
+    findings = findings or Findings(content, profile, cases)
+    facts = _common(content, profile, findings.counts)
     facts |= {"figures": {plot.name: plot for plot in plots}, "published": None}
     if content.has_rates:
-        facts |= _model(content, profile, counts, cases) | _results(content, profile, counts, cases)
-        if published is not None and may_show_published(published, content, counts, profile):
+        facts |= _model(findings) | _results(findings)
+        if published is not None and may_show_published(published, findings):
             facts["published"] = published
     return environment().get_template("report.html.j2").render(facts)
 
@@ -155,9 +159,10 @@ def _common(content: ReportInput, profile: Profile, counts: Counts) -> dict[str,
     }
 
 
-def _model(content: ReportInput, profile: Profile, counts: Counts, cases: Cases | None) -> dict[str, Any]:
+def _model(findings: Findings) -> dict[str, Any]:
+    content, profile, counts, cases = findings.content, findings.profile, findings.counts, findings.cases
     assert content.model is not None
-    quality = quality_of(content, cases, profile, counts)
+    quality = findings.quality
     tau = float(content.model["tau"])
     return {
         "factors": model_view.factor_rows(content, counts, profile, cases),
@@ -175,16 +180,16 @@ def _model(content: ReportInput, profile: Profile, counts: Counts, cases: Cases 
     }
 
 
-def _results(content: ReportInput, profile: Profile, counts: Counts, cases: Cases | None) -> dict[str, Any]:
+def _results(findings: Findings) -> dict[str, Any]:
+    content, counts, facilities = findings.content, findings.counts, findings.facilities
     assert content.interval is not None
     assert content.model is not None
-    facilities = read_facilities(content, profile, counts)
     measure, drawn = content.measure, scored_rows(content, facilities)
     hidden = int(facilities.hide_results.sum())
     by_category = category_outliers(facilities, content)
     outside = funnel_outliers(content, facilities, drawn)
     partial = is_partial(content, facilities, drawn)
-    tau, information = float(content.model["tau"]), information_per_case(content, cases)
+    tau, information = float(content.model["tau"]), information_per_case(content, findings.cases)
     needs = volume_needs(drawn["cases"].to_numpy(float), tau, information)
     nouns = ("facility shown", "facilities shown") if partial else ("scored facility", "scored facilities")
     return {
