@@ -57,6 +57,23 @@ def find_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
     return reduce(lambda a, b: a.union(b), [*lines, stays]).distinct()
 
 
+def lines_of_visits(claims: Claims, clause: VisitCodes) -> ir.Table:
+    """Keep the claim lines that show a visit by a clause."""
+    lines = claims.tables[f"{clause.claims}_lines"]
+    return lines.filter(shows_visit(claims, lines, clause))
+
+
+def shows_visit(claims: Claims, lines: ir.Table, clause: VisitCodes) -> ir.BooleanValue:
+    """Tell which lines show a visit: by code, by last day of the code, and by bill type where there is one."""
+    column = lines.revenue_code if clause.code_system == "revenue" else lines.hcpcs
+    tests = [column.isin(sorted(CodeSet.of(clause.codes).exact))]
+    if clause.valid_to is not None:
+        tests.append(lines.line_date <= ibis.literal(clause.valid_to))
+    if clause.bill_types and claims.has(f"{clause.claims}_lines", "bill_type"):
+        tests.append(lines.bill_type.substr(0, 2).isin(clause.bill_types))
+    return ibis.and_(*tests)
+
+
 def inpatient_claims_of_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
     """Keep the inpatient claims of acute and critical-access hospitals, as far as the layout can tell."""
     clause = measure.definition.outcome.inpatient
@@ -79,14 +96,7 @@ def _inpatient_bill(claims: Claims, table: ir.Table, clause: InpatientVisit) -> 
 
 
 def _line_visits(claims: Claims, clause: VisitCodes, people: ir.Table) -> ir.Table | None:
-    table = f"{clause.claims}_lines"
-    lines = claims.tables[table].semi_join(people, "person_key")
-    column = lines.revenue_code if clause.code_system == "revenue" else lines.hcpcs
-    lines = lines.filter(column.isin(sorted(CodeSet.of(clause.codes).exact)))
-    if clause.valid_to is not None:
-        lines = lines.filter(lines.line_date <= ibis.literal(clause.valid_to))
-    if clause.bill_types and claims.has(table, "bill_type"):
-        lines = lines.filter(lines.bill_type.substr(0, 2).isin(clause.bill_types))
+    lines = lines_of_visits(claims, clause).semi_join(people, "person_key")
     facility = (
         ibis.coalesce(lines.provider_ccn, lines.facility_npi) if clause.claims == "outpatient" else ibis.null("string")
     )
@@ -94,8 +104,9 @@ def _line_visits(claims: Claims, clause: VisitCodes, people: ir.Table) -> ir.Tab
     days = days.group_by(["person_key", "claim_id", "line_date"]).aggregate(
         facility_visited=days.facility_visited.min()
     )
-    setting = claims.diagnoses.semi_join(people, "person_key")
-    principal = setting.filter(setting.role == "principal", setting.setting == clause.claims)
+    every = claims.diagnoses
+    principal = every.filter(every.role == "principal", every.setting == clause.claims)
+    principal = principal.semi_join(days, ["person_key", "claim_id"])
     principal = principal.group_by(["person_key", "claim_id"]).aggregate(code=principal.code.min())
     joined = days.left_join(principal, ["person_key", "claim_id"])
     return joined.select(

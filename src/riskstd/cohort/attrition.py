@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from riskstd.claims.cut import CutClaims
 from riskstd.tables import ATTRITION, count_rows, to_frame
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def attrition_table(claims: Claims, measure: Measure, candidates: Candidates, re
 
 
 def _lines_read(claims: Claims) -> int:
-    return count_rows(claims.professional_lines) + sum(_set_aside(claims).values())
+    return _kept_lines(claims) + sum(_set_aside(claims).values())
+
+
+def _kept_lines(claims: Claims) -> int:
+    return claims.lines_before if isinstance(claims, CutClaims) else count_rows(claims.professional_lines)
 
 
 def _set_aside(claims: Claims) -> dict[str, int]:
@@ -41,7 +46,7 @@ def _set_aside(claims: Claims) -> dict[str, int]:
 
 def _line_steps(claims: Claims, measure: Measure, candidates: Candidates) -> list[tuple[str, str, int, str]]:
     cohort = measure.definition.cohort
-    lines = count_rows(claims.professional_lines)
+    lines = _kept_lines(claims)
     facility = count_rows(candidates.facility_lines)
     qualifying = count_rows(candidates.qualifying_lines)
     procedures = count_rows(candidates.procedures)

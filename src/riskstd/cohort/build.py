@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import ibis
 import pyarrow as pa
 
+from riskstd.claims.cut import CutClaims
 from riskstd.cohort.attrition import attrition_table
 from riskstd.cohort.candidates import Candidates, find_candidates
+from riskstd.cohort.cut import cut_claims
 from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, knows_facility_lines
 from riskstd.errors import OptionError
@@ -57,6 +59,8 @@ class Cohort:
         From the claim lines read down to the cohort (`riskstd.tables.ATTRITION`).
     notes : tuple of str
         What a reader of the results should know.
+    claims : Claims
+        The claims tables, cut to what the rules of the measure look at.
     """
 
     table: ir.Table = field(repr=False)
@@ -64,6 +68,7 @@ class Cohort:
     candidates: Candidates = field(repr=False)
     attrition: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...] = ()
+    claims: Claims | None = field(default=None, repr=False)
 
     @property
     def facility_lines(self) -> ir.Table:
@@ -120,6 +125,7 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     >>> cohort.excluded["excluded_by"].tolist()
     ['person_unknown']
     """
+    claims = claims if isinstance(claims, CutClaims) and claims.covers(measure) else cut_claims(claims, [measure])
     candidates = find_candidates(claims, measure)
     context = Context(claims, measure, candidates, read_period(period))
     reasons = _first_reasons(context)
@@ -129,7 +135,7 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     excluded = judged.filter(judged.excluded_by.notnull())
     attrition = attrition_table(claims, measure, candidates, reasons)
     notes = _notes(claims, candidates, _dead_before(candidates.procedures.semi_join(kept, "procedure_id")))
-    return Cohort(kept, excluded, candidates, attrition, notes)
+    return Cohort(kept, excluded, candidates, attrition, notes, claims)
 
 
 def _first_reasons(context: Context) -> pa.Table:

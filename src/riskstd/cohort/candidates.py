@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 import pyarrow as pa
 
+from riskstd.claims.cut import CutClaims
 from riskstd.cohort.lines import facility_lines, knows_facility_lines
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def find_candidates(claims: Claims, measure: Measure) -> Candidates:
     Candidates
         `procedures` has one row per person, day and facility, numbered by `procedure_id` in that order.
     """
-    lines = facility_lines(claims, measure).cache()
+    lines = facility_lines(claims, measure)
+    lines = lines if isinstance(claims, CutClaims) else lines.cache()
     codes = qualifying_code_years(lines, measure)
     qualifying = lines.inner_join(ibis.memtable(codes), ["hcpcs", "year"])
     if not knows_facility_lines(claims):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from riskstd.claims import Claims
     from riskstd.spec import Measure
+    from riskstd.spec.clauses import FacilityLine
 
 PLACE_OF_SERVICE_ONLY = (
     "The claims have neither type of service nor specialty, so ASC facility lines are told by place of service alone: "
@@ -21,6 +22,15 @@ PLACE_OF_SERVICE_ONLY = (
 def knows_facility_lines(claims: Claims) -> bool:
     """Tell whether the layout has type of service or specialty, one of which an ASC line needs."""
     return claims.has("professional_lines", "type_of_service") or claims.has("professional_lines", "specialty")
+
+
+def is_facility_line(claims: Claims, lines: ir.Table, clause: FacilityLine) -> ir.BooleanValue:
+    """Tell lines of ambulatory surgical centers by type of service, specialty and place, as far as they are known."""
+    at_place = lines.place_of_service.isin(clause.place_of_service)
+    if not knows_facility_lines(claims):
+        return at_place
+    by_type = lines.type_of_service.isin(clause.type_of_service)
+    return by_type | (lines.specialty.isin(clause.specialty) & at_place)
 
 
 def facility_lines(claims: Claims, measure: Measure) -> ir.Table:
@@ -44,14 +54,10 @@ def facility_lines(claims: Claims, measure: Measure) -> ir.Table:
     """
     clause = measure.definition.cohort.facility_line
     lines = claims.professional_lines
-    by_type = lines.type_of_service.isin(clause.type_of_service)
-    at_place = lines.place_of_service.isin(clause.place_of_service)
-    if knows_facility_lines(claims):
-        test = by_type.fill_null(False) | (lines.specialty.isin(clause.specialty) & at_place).fill_null(False)
-    else:
-        test = at_place.fill_null(False)
     facility = ibis.coalesce(*(lines[key] for key in clause.facility_keys))
-    kept = lines.filter(test).mutate(facility_id=facility, year=lines.line_date.year().cast("int32"))
+    kept = lines.filter(is_facility_line(claims, lines, clause)).mutate(
+        facility_id=facility, year=lines.line_date.year().cast("int32")
+    )
     return kept.select(
         "person_key", "line_date", "facility_id", "hcpcs", "modifiers", "claim_id", "line_number", "year"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import ibis
 
+from riskstd.claims.cut import narrowest
 from riskstd.claims.visits import find_visits
 from riskstd.outcome.planned import newer_code_notes, planned_stays
 from riskstd.tables import HOSPITAL_VISITS, to_frame
@@ -79,6 +80,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     -----
     ASCQR manual v14.0, numerator statements (p. 1-15, 1-24, 1-28, 1-32); docs/measure-logic.md, section 3.
     """
+    claims = narrowest(claims, cohort)
     procedures = cohort.table.select("procedure_id", "person_key", "procedure_date")
     people = procedures.select("person_key").distinct()
     visits = find_visits(claims, measure, people).cache()

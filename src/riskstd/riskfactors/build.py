@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import ibis
 import pyarrow as pa
 
+from riskstd.claims.cut import narrowest
 from riskstd.claims.listed import lines_with_listed_code
 from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses, unmapped
 from riskstd.spec.clauses import (
@@ -91,6 +92,7 @@ def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: M
     -----
     ASCQR manual v14.0, p. 1-17, 1-26, 1-30, 1-34; docs/measure-logic.md, section 4.
     """
+    claims = narrowest(claims, cohort)
     procedures = cohort.table
     diagnoses = relevant_diagnoses(claims, measure, procedures).cache()
     maps = ConditionMaps.of(measure)

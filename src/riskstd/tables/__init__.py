@@ -12,7 +12,7 @@ from riskstd.tables.claims import (
     PROFESSIONAL_LINES,
     STAYS,
 )
-from riskstd.tables.lazy import count_rows, to_frame
+from riskstd.tables.lazy import count_rows, discard, materialize, to_frame
 from riskstd.tables.results import (
     ATTRITION,
     EXCLUDED_PROCEDURES,
@@ -46,5 +46,7 @@ __all__ = [
     "ColumnType",
     "Table",
     "count_rows",
+    "discard",
+    "materialize",
     "to_frame",
 ]

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ibis.util import gen_name
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import ibis.expr.types as ir
     import pandas as pd
     import pyarrow as pa
+    from ibis.backends import BaseBackend
+
+
+def materialize(table: ir.Table, connection: BaseBackend) -> ir.Table:
+    """Work a lazy table out once, for several readers; who calls this drops it with `discard`.
+
+    A DuckDB connection to a file keeps the rows there, compressed, so that they take no memory but its buffers.
+    """
+    if connection.name == "duckdb":
+        return connection.create_table(gen_name("riskstd"), table)
+    return table.cache()
+
+
+def discard(connection: BaseBackend, names: Iterable[str]) -> None:
+    """Drop tables that `materialize` made."""
+    if connection.name == "duckdb":
+        for name in names:
+            connection.drop_table(name, force=True)
 
 
 def count_rows(table: ir.Table) -> int:

@@ -1,0 +1,55 @@
+"""Claims cut to the people and days that some measures look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from riskstd.claims.claims import Claims
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import ibis.expr.types as ir
+
+    from riskstd.spec import Measure
+
+
+@dataclass(frozen=True)
+class CutClaims(Claims):
+    """Claims tables without the rows and columns that no rule of some measures looks at.
+
+    Attributes
+    ----------
+    source : Claims
+        Claims that they were cut from.
+    lines_before : int
+        Professional lines before the cut.
+    reach : frozenset
+        Definitions and options that the cut is wide enough for.
+    """
+
+    source: Claims | None = field(default=None, repr=False)
+    lines_before: int = 0
+    reach: frozenset[Any] = frozenset()
+
+    @classmethod
+    def of(cls, source: Claims, tables: Mapping[str, ir.Table], lines: int, measures: Iterable[Measure]) -> CutClaims:
+        """Return the cut of some claims that has these tables and is wide enough for these measures."""
+        kept = {f.name: getattr(source, f.name) for f in fields(Claims)} | {"tables": tables}
+        return cls(**kept, source=source, lines_before=lines, reach=frozenset(map(identity, measures)))
+
+    def covers(self, measure: Measure) -> bool:
+        """Tell whether every row that a rule of the measure looks at is there."""
+        return identity(measure) in self.reach
+
+
+def identity(measure: Measure) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what tells one measure under its options from another."""
+    return measure.sha256, tuple(sorted(measure.options.items()))
+
+
+def narrowest(claims: Claims, cohort: object) -> Claims:
+    """Return the cut that a cohort was built from if it is a cut of these claims, else the claims."""
+    cut = getattr(cohort, "claims", None)
+    return cut if isinstance(cut, CutClaims) and cut.source is claims else claims

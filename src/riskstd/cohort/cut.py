@@ -1,0 +1,167 @@
+"""Candidates first: cut the claims tables to the people and days that some measures look at, each table once."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, TypeVar
+
+import ibis
+
+from riskstd.claims.cut import CutClaims
+from riskstd.claims.listed import lines_with_listed_code
+from riskstd.claims.visits import lines_of_visits, shows_visit
+from riskstd.cohort.enrollment import month_of
+from riskstd.cohort.lines import facility_lines, is_facility_line
+from riskstd.spec.clauses import Clause, DiagnosisPresent, NotEnrolledAfter, NotEnrolledBefore, VisitCodes
+from riskstd.tables import count_rows, discard, materialize
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from riskstd.claims import Claims
+    from riskstd.spec import Measure
+
+C = TypeVar("C", bound=Clause)
+Progress = Callable[[int, int, str], None]
+# In this order: lines make candidates, candidates tell the people, lines of visits tell the claims of diagnoses.
+STEPS = (
+    "professional_lines",
+    "people",
+    "enrollment",
+    "inpatient_claims",
+    "stays",
+    "procedures",
+    "outpatient_lines",
+    "diagnoses",
+)
+
+
+def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progress | None = None) -> CutClaims:
+    """Keep the rows of the claims tables that a rule of some measures may look at, reading each table once.
+
+    Parameters
+    ----------
+    claims : Claims
+        Claims tables.
+    measures : sequence of Measure
+        Definitions under their options; the cut serves all of them.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is being done.
+
+    Returns
+    -------
+    CutClaims
+        Lines of facilities and of visits; of the people who have a candidate: everything on the days that look-back,
+        enrolment and outcome window reach to, and on the claims of visits.
+
+    Notes
+    -----
+    The tables take space in the engine of the claims until the cut is no longer referred to.
+    """
+    tell = progress or (lambda *_: None)
+    tables = dict(claims.tables)
+    made: list[str] = []
+    for done, (name, rows) in enumerate(_cuts(claims, measures, tables)):
+        tell(done, len(STEPS), f"claims of candidates: {name.replace('_', ' ')}")
+        tables[name] = materialize(rows, claims.connection)
+        made.append(tables[name].get_name())
+    cut = CutClaims.of(claims, tables, count_rows(claims.professional_lines), measures)
+    weakref.finalize(cut, discard, claims.connection, made)
+    return cut
+
+
+def _cuts(claims: Claims, measures: Sequence[Measure], cut: dict[str, ir.Table]) -> Iterator[tuple[str, ir.Table]]:
+    """Yield the tables cut, in the order of `STEPS`; `cut` holds those that are worked out already."""
+    yield "professional_lines", _professional_lines(claims, measures)
+    spans = _candidate_days(CutClaims.of(claims, cut, 0, measures), measures).cache()
+    yield "people", claims.people.semi_join(spans, "person_key")
+    yield "enrollment", _enrollment(claims, measures, spans)
+    for name in ("inpatient_claims", "stays", "procedures"):
+        yield name, claims.tables[name].semi_join(spans, "person_key")
+    yield "outpatient_lines", _outpatient_lines(claims, measures, spans)
+    yield "diagnoses", _diagnoses(CutClaims.of(claims, cut, 0, measures), claims.diagnoses, measures, spans)
+
+
+def _professional_lines(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
+    """Facility lines of anybody, which attrition counts, and lines that show a visit."""
+    lines = claims.professional_lines
+    clauses = _unlike(
+        [measure.definition.cohort.facility_line for measure in measures],
+        ("type_of_service", "specialty", "place_of_service"),
+    )
+    of_facilities = [is_facility_line(claims, lines, clause) for clause in clauses]
+    of_visits = [shows_visit(claims, lines, clause) for clause in _visit_codes(measures, "professional")]
+    return lines.filter(ibis.or_(*of_facilities, *of_visits))
+
+
+def _candidate_days(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
+    """First and last day of a qualifying line of every person who has one."""
+    days = reduce(lambda a, b: a.union(b), [_qualifying_days(claims, measure) for measure in measures])
+    return days.group_by("person_key").aggregate(first_day=days.line_date.min(), last_day=days.line_date.max())
+
+
+def _qualifying_days(claims: Claims, measure: Measure) -> ir.Table:
+    codes = measure.definition.cohort.codes
+    lines = lines_with_listed_code(facility_lines(claims, measure), measure.table(codes.table), codes.role)
+    return lines.select("person_key", "line_date")
+
+
+def _enrollment(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+    every = [clause for measure in measures for clause in measure.exclusions]
+    before = max((c.months for c in every if isinstance(c, NotEnrolledBefore)), default=0)
+    after = max((c.last_day for c in every if isinstance(c, NotEnrolledAfter)), default=0)
+    months = claims.enrollment.inner_join(spans, "person_key")
+    first, last = month_of(months.first_day) - before, month_of(months.last_day + ibis.interval(days=after))
+    return months.filter(months.month.between(first, last)).select(*claims.enrollment.columns)
+
+
+def _outpatient_lines(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+    lines = claims.outpatient_lines
+    tests = [shows_visit(claims, lines, clause) for clause in _visit_codes(measures, "outpatient")]
+    kept = lines.filter(ibis.or_(*tests)) if tests else lines.filter(ibis.literal(False))
+    return kept.semi_join(spans, "person_key")
+
+
+def _diagnoses(claims: Claims, diagnoses: ir.Table, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+    """Diagnoses of look-back and index day, of inpatient claims, and of claims with a visit in the window."""
+    history = max(_history_days(measure) for measure in measures)
+    mine = diagnoses.inner_join(spans, "person_key")
+    of_visits = _claims_of_visits(claims, measures, spans)
+    joined = mine.left_join(of_visits, ["person_key", "claim_id", "setting"])
+    near = joined.service_date.between(joined.first_day - ibis.interval(days=history), joined.last_day)
+    kept = joined.filter(near | (joined.setting == "inpatient") | joined.of_visit.notnull())
+    return kept.select(*diagnoses.columns)
+
+
+def _claims_of_visits(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+    """Outpatient and professional claims that show a visit which may lie in a window."""
+    first, last = (end([measure.window[n] for measure in measures]) for n, end in ((0, min), (1, max)))
+    found = []
+    for setting in ("outpatient", "professional"):
+        for clause in _visit_codes(measures, setting):
+            lines = lines_of_visits(claims, clause).inner_join(spans, "person_key")
+            start = lines.first_day + ibis.interval(days=first)
+            end = lines.last_day + ibis.interval(days=last)
+            near = lines.filter(lines.line_date.between(start, end))
+            found.append(near.select("person_key", "claim_id", setting=ibis.literal(setting)))
+    if not found:
+        none = claims.outpatient_lines.filter(ibis.literal(False))
+        found = [none.select("person_key", "claim_id", setting=ibis.literal("outpatient"))]
+    return reduce(lambda a, b: a.union(b), found).distinct().mutate(of_visit=ibis.literal(True))
+
+
+def _history_days(measure: Measure) -> int:
+    listed = [clause.history_days for clause in measure.exclusions if isinstance(clause, DiagnosisPresent)]
+    return max([measure.definition.risk.history_days, *listed])
+
+
+def _visit_codes(measures: Sequence[Measure], setting: str) -> list[VisitCodes]:
+    every = [clause for measure in measures for clause in measure.visit_codes if clause.claims == setting]
+    return _unlike(every, ("code_system", "codes", "bill_types", "valid_to"))
+
+
+def _unlike(clauses: Sequence[C], names: Sequence[str]) -> list[C]:
+    """Keep one of the clauses that are alike in what they test."""
+    return list({tuple(getattr(clause, name) for name in names): clause for clause in clauses}.values())
