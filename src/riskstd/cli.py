@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -95,27 +96,37 @@ def demo(
 @app.command()
 def synth(
     out: Annotated[Path, typer.Option(help="Folder; claims/ and truth/ go into it.")],
+    scale: Annotated[
+        int | None, typer.Option(help="People; 5000000 are one nation. Takes the place of facilities and procedures.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes for --scale; all cores if left out.")] = None,
     measures: Annotated[str, typer.Option(help="Measure ids, comma between.")] = "ASC-12,ASC-17,ASC-18,ASC-19",
     facilities: Annotated[int, typer.Option(min=1, help="Facilities.")] = 250,
     procedures: Annotated[int, typer.Option(min=1, help="Procedures over all measures.")] = 60_000,
-    layout: Annotated[str, typer.Option(help="Layout: ccw.")] = "ccw",
-    file_format: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    layout: Annotated[str, typer.Option(help="Layout: ccw, flat, lds.")] = "ccw",
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="parquet or csv; flat files are csv if left out.")
+    ] = None,
     edge_cases: Annotated[bool, typer.Option(help="Plant edge cases at facilities of their own.")] = True,
     seed: SeedOption = 1,
 ) -> None:
     """Make synthetic claims with known truth."""
     from riskstd.synth import synthesize
 
-    summary = synthesize(
-        out,
-        measures=tuple(name.strip() for name in measures.split(",")),
-        facilities=facilities,
-        procedures=procedures,
-        seed=seed,
-        layout=layout,
-        file_format=file_format,  # type: ignore[arg-type]
-        edge_cases=edge_cases,
-    )
+    with _progress() as tell:
+        summary = synthesize(
+            out,
+            measures=tuple(name.strip() for name in measures.split(",")),
+            facilities=facilities,
+            procedures=procedures,
+            people=scale,
+            workers=workers or os.cpu_count() or 1,
+            seed=seed,
+            layout=layout,
+            file_format=file_format,  # type: ignore[arg-type]
+            edge_cases=edge_cases,
+            progress=tell,
+        )
     _stdout.print(summary)
 
 

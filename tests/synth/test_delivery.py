@@ -153,15 +153,17 @@ def test_summary_and_readme_name_nobody(small):
 
 def test_progress_is_told(tmp_path):
     said = []
-    synthesize(tmp_path, measures=["ASC-18"], facilities=2, procedures=20, progress=said.append)
-    assert len(said) == 3
+    synthesize(
+        tmp_path, measures=["ASC-18"], facilities=2, procedures=20, progress=lambda *step: said.append(step)
+    )
+    assert [(done, total) for done, total, _ in said] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"layout": "flat"}, "'flat' are not available yet"),
-        ({"layout": "lds"}, "'lds' are not available yet"),
+        ({"people": 10}, "people is 10"),
+        ({"people": 5_000, "workers": 0}, "workers is 0"),
         ({"layout": "x"}, "no layout 'x'"),
         ({"file_format": "sas"}, "no file format 'sas'"),
         ({"measures": ["ASC-99"]}, "no synthetic data for measure 'ASC-99'"),

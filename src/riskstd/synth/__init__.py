@@ -1,5 +1,6 @@
 """A synthetic Medicare with known truth."""
 
-from riskstd.synth.synthesize import SynthSummary, synthesize
+from riskstd.synth.summary import SynthSummary
+from riskstd.synth.synthesize import synthesize
 
 __all__ = ["SynthSummary", "synthesize"]

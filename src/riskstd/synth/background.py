@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from riskstd.synth.carrier import add_ordinary_care
 from riskstd.synth.hospital import add_outpatient_visits
 from riskstd.synth.people import Health
-from riskstd.synth.plan import day_of
+from riskstd.synth.plan import NONE, day_of, month_of
 from riskstd.synth.profile import texture
 from riskstd.synth.stays import draw_diagnoses, draw_stays
 from riskstd.synth.world import Schedule, World
 
-LOOK_BACK_DAYS, AFTERCARE_DAYS = 400, 45
-ORDINARY_CLAIMS_A_YEAR, OUTPATIENT_CLAIMS_A_YEAR = 5.5, 1.1
+
+@dataclass(frozen=True)
+class CareRates:
+    """How dense care is that no measure is about; numbers per person and year, days around procedures.
+
+    With `only_covered`, care falls into months that fee-for-service Medicare pays for, and a person may
+    have any number of stays instead of one.
+    """
+
+    ordinary_claims: float = 5.5
+    outpatient_claims: float = 1.1
+    ed_visits: float = 0.25
+    stays: float = 0.10
+    look_back_days: int = 400
+    aftercare_days: int = 45
+    only_covered: bool = False
 
 
 def add_background(
@@ -23,34 +39,48 @@ def add_background(
     health: Health,
     contacts: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
+    rates: CareRates,
 ) -> None:
     """Add ordinary care, and hospital care that no outcome window sees."""
-    start = np.maximum(contacts[0] - LOOK_BACK_DAYS, day_of(2021, 1, 4))
-    end = np.minimum(contacts[1] + AFTERCARE_DAYS, day_of(2024, 12, 20))
-    intensity = np.exp(0.3 * health.frailty - 0.045) * (end - start) / 365.25
-    person, day = _dates(intensity * ORDINARY_CLAIMS_A_YEAR, start, end, rng)
+    start, end = care_window(contacts, rates)
+    intensity = care_intensity(health, start, end)
+    person, day = _care(world, rates, intensity * rates.ordinary_claims, start, end, rng)
     add_ordinary_care(world.plan, world.pool, health, rng, person=person, day=day)
-    person, day = _dates(intensity * OUTPATIENT_CLAIMS_A_YEAR, start, end, rng)
+    person, day = _care(world, rates, intensity * rates.outpatient_claims, start, end, rng)
     neither = np.zeros(len(person), dtype=bool)
     diagnoses = draw_diagnoses(world, health, person, rng, first=world.pool.ordinary)
     add_outpatient_visits(
         world.plan, world.hospitals, rng,
         person=person, day=day, diagnoses=diagnoses, ed=neither, observation=neither,
     )  # fmt: skip
-    _background_visits(world, schedule, health, intensity, start, end, rng)
-    _background_stays(world, schedule, health, intensity, start, end, rng)
+    dates = _care(world, rates, intensity * rates.ed_visits, start, end, rng)
+    _background_visits(world, schedule, health, dates, rng)
+    if rates.only_covered:
+        dates = _care(world, rates, intensity * rates.stays, start, end - 8, rng)
+    else:
+        dates = _one_at_most(intensity * rates.stays, start, end - 8, rng)
+    _background_stays(world, schedule, health, dates, rng)
+
+
+def care_window(contacts: tuple[np.ndarray, np.ndarray], rates: CareRates) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first day of everybody's background care, and the day after the last."""
+    start = np.maximum(contacts[0] - rates.look_back_days, day_of(2021, 1, 4))
+    return start, np.minimum(contacts[1] + rates.aftercare_days, day_of(2024, 12, 20))
+
+
+def care_intensity(health: Health, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return years of care, weighted so that frail people have more of it."""
+    return np.exp(0.3 * health.frailty - 0.045) * (end - start) / 365.25
 
 
 def _background_visits(
     world: World,
     schedule: Schedule,
     health: Health,
-    intensity: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
+    dates: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    person, day = _dates(intensity * 0.25, start, end, rng)
+    person, day = dates
     n, settings = len(schedule.person), texture()
     before = np.flatnonzero(rng.random(n) < settings["visits_before"])
     after = np.flatnonzero(rng.random(n) < settings["visits_after_window"])
@@ -73,14 +103,11 @@ def _background_stays(
     world: World,
     schedule: Schedule,
     health: Health,
-    intensity: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
+    dates: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    """Add at most one stay per person, far from procedures."""
-    person = np.flatnonzero(rng.random(len(intensity)) < 0.10 * intensity)
-    day = np.floor(start[person] + rng.random(len(person)) * (end[person] - start[person] - 8)).astype(np.int64)
+    """Add stays, far from procedures."""
+    person, day = dates
     clear = ~_near_procedure(schedule, person, day, -30, 30)
     person, day = person[clear], day[clear]
     codes = world.plan.vocabulary.many(sorted({c for p in world.profiles for c in p.visit_diagnoses}))
@@ -92,7 +119,38 @@ def _background_stays(
     )  # fmt: skip
 
 
-def _dates(
+def is_covered(world: World, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Tell which days fall into a month that fee-for-service Medicare pays for."""
+    number, month = world.plan.vocabulary, month_of(day)
+    entitled = world.people.buy_in[person, month] != number("0")
+    return entitled & np.isin(world.people.hmo[person, month], [number("0"), number("4"), NONE])
+
+
+def _care(
+    world: World,
+    rates: CareRates,
+    expected: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    person, day = care_dates(expected, start, end, rng)
+    if not rates.only_covered:
+        return person, day
+    covered = is_covered(world, person, day)
+    return person[covered], day[covered]
+
+
+def _one_at_most(
+    expected: np.ndarray, start: np.ndarray, end: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a day for a part of the people."""
+    person = np.flatnonzero(rng.random(len(expected)) < expected)
+    day = np.floor(start[person] + rng.random(len(person)) * (end - start)[person]).astype(np.int64)
+    return person, day
+
+
+def care_dates(
     expected: np.ndarray, start: np.ndarray, end: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a Poisson number of days for each person."""

@@ -12,7 +12,6 @@ from riskstd.synth.plan import NEVER_PLANNED, NONE, Plan, Vocabulary, day_of, ye
 from riskstd.synth.profile import MeasureProfile, conditions, texture
 
 OBSERVATION_LINES_END = day_of(2022, 12, 31)
-_PHYSICIANS, _GROUPS = 400, 120
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Pool:
         return np.where((which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE)
 
 
-def make_pool(vocabulary: Vocabulary) -> Pool:
+def make_pool(vocabulary: Vocabulary, *, physicians: int = 400, groups: int = 120) -> Pool:
     """Enter provider numbers and diagnosis codes into the vocabulary."""
     known = conditions()
     width = max(len(condition.codes) for condition in known)
@@ -40,8 +39,8 @@ def make_pool(vocabulary: Vocabulary) -> Pool:
     for row, condition in enumerate(known):
         codes[row, : len(condition.codes)] = vocabulary.many(condition.codes)
     return Pool(
-        vocabulary.many(f"92{number:08d}" for number in range(1017, 1017 + 7 * _PHYSICIANS, 7)),
-        vocabulary.many(f"93{number:08d}" for number in range(2011, 2011 + 11 * _GROUPS, 11)),
+        vocabulary.many(f"92{number:08d}" for number in range(1017, 1017 + 7 * physicians, 7)),
+        vocabulary.many(f"93{number:08d}" for number in range(2011, 2011 + 11 * groups, 11)),
         vocabulary.many(texture()["ordinary_diagnoses"]),
         codes,
         np.array([len(condition.codes) for condition in known]),
@@ -279,6 +278,27 @@ def add_ordinary_care(
         place=np.where(first_line, number("11"), number("81")), indicator=number("A"),
         diagnosis=diagnoses[row, 0], organization=NONE, performing=doctor[row], denied=equipment[row],
     )  # fmt: skip
+
+
+def add_other_surgery(
+    plan: Plan,
+    pool: Pool,
+    rng: np.random.Generator,
+    choices: dict[str, list[str]],
+    *,
+    person: np.ndarray,
+    day: np.ndarray,
+    facility: np.ndarray,
+) -> None:
+    """Add days at a surgical center for something that no measure is about: facility and surgeon."""
+    number, n = plan.vocabulary, len(person)
+    codes, reasons = number.many(choices["codes"]), number.many(choices["diagnoses"])
+    code = codes[rng.integers(0, len(codes), (n, 1))]
+    reason = reasons[rng.integers(0, len(reasons), (n, 1))]
+    _facility_claims(plan, pool, rng, {"person": person, "day": day, "facility": facility}, code, reason)
+    doctor = pool.physicians[rng.integers(100, len(pool.physicians), n)]
+    group = pool.groups[rng.integers(0, len(pool.groups), n)]
+    _professional(plan, person, day, doctor, group, reason, code, number("2"), number(choices["specialties"][0]))
 
 
 def add_observation_physicians(

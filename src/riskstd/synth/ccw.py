@@ -1,110 +1,101 @@
-"""The CCW dialect: research files of version K, a base and a line or revenue file per claim type and year."""
+"""Claim tables in the columns of the CCW research files of version K, from which the other dialects are made."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from riskstd.synth.files import FileFormat, dates, texts, write_table
-from riskstd.synth.plan import FIRST_YEAR, ICD9, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
+from riskstd.synth.files import dates, plain_codes, texts
+from riskstd.synth.plan import FIRST_YEAR, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
 
-_SLOTS = {"carrier": 12, "outpatient": 25, "inpatient": 25}
-_CLAIM_TYPES = {"outpatient": "40", "inpatient": "60"}
-_LEADING_DIGIT = {"carrier": 7, "outpatient": 4, "inpatient": 6}
-_LINE_FILES = {
+CLAIM_KINDS = ("carrier", "outpatient", "inpatient")
+LINE_FILES = {
     "carrier": "carrier_line",
     "outpatient": "outpatient_revenue",
     "inpatient": "inpatient_revenue",
 }
+_SLOTS = {"carrier": 12, "outpatient": 25, "inpatient": 25}
+_CLAIM_TYPES = {"outpatient": "40", "inpatient": "60"}
+_LEADING_DIGIT = {"carrier": 7, "outpatient": 4, "inpatient": 6}
 
 Columns = dict[str, pa.Array]
 
 
-def write_ccw(plan: Plan, people: People, folder: Path, file_format: FileFormat) -> dict[str, int]:
-    """Write a delivery in the CCW dialect.
+@dataclass(frozen=True)
+class ClaimTables:
+    """Claims of one type in the order of person, day and claim, and their lines in the same order.
 
-    Parameters
+    Attributes
     ----------
-    plan, people
-        What to write.
-    folder : Path
-        Folder that takes the files; it must exist.
-    file_format : str
-        `parquet` (dates as dates) or `csv` (dates as yyyymmdd text).
-
-    Returns
-    -------
-    dict of str to int
-        Rows by file name.
+    base, line : dict of str to Array
+        Columns by CCW name; those of lines are without the columns of their claim.
+    year : ndarray of int, shape (claims,)
+        Calendar year of the last day.
+    at : ndarray of int, shape (lines,)
+        Position of each line's claim.
     """
-    rows = _write_enrolment(plan.vocabulary, people, folder, file_format)
-    for kind in ("carrier", "outpatient", "inpatient"):
-        claims = plan.frame(kind, "claims").sort_values(["person", "first", "claim"], ignore_index=True)
-        claim_id = _claim_ids(len(claims), _LEADING_DIGIT[kind])
-        person_id = pa.array(people.person_id[claims["person"].to_numpy()].tolist(), pa.string())
+
+    kind: str
+    base: Columns
+    line: Columns
+    year: np.ndarray
+    at: np.ndarray
+
+
+def claim_tables(plan: Plan, people: People, *, block: int = 0) -> Iterator[ClaimTables]:
+    """Give the claims of each type; claim numbers of different blocks differ."""
+    persons = pa.array(people.person_id.tolist(), pa.string())
+    for kind in CLAIM_KINDS:
+        claims = plan.frame(kind, "claims")
+        order = np.lexsort([claims[name].to_numpy() for name in ("claim", "first", "person")])
+        claims = claims.take(order).reset_index(drop=True)
+        claim_id = _claim_ids(len(claims), _LEADING_DIGIT[kind], block)
+        person_id = pa.DictionaryArray.from_arrays(pa.array(claims["person"].to_numpy(), pa.int32()), persons)
         position = np.full(plan.claims_planned, NONE, dtype=np.int64)
         position[claims["claim"].to_numpy()] = np.arange(len(claims))
         base = _base_columns(kind, plan, claims, person_id, claim_id, position)
         lines = plan.frame(kind, "lines")
-        lines["position"] = position[lines["claim"].to_numpy()]
-        lines = lines.sort_values(["position", "line"], ignore_index=True)
-        at = lines["position"].to_numpy()
-        of_line = _line_columns(kind, plan.vocabulary, lines)
-        shared = {
-            name: base[name].take(pa.array(at)) for name in ("BENE_ID", "CLM_ID", "NCH_CLM_TYPE_CD", "CLM_THRU_DT")
-        }
-        year = year_of(claims["last"].to_numpy())
-        for name, columns, years in (
-            (f"{kind}_base", base, year),
-            (_LINE_FILES[kind], {**shared, **of_line}, year[at]),
-        ):
-            rows.update(_write_years(name, pa.table(columns), years, folder, file_format))
-    return rows
+        at = position[lines["claim"].to_numpy()]
+        order = np.lexsort([lines["line"].to_numpy(), at])
+        line = _line_columns(kind, plan.vocabulary, lines.take(order))
+        yield ClaimTables(kind, base, line, year_of(claims["last"].to_numpy()), at[order])
 
 
-def _write_years(
-    name: str, table: pa.Table, years: np.ndarray, folder: Path, file_format: FileFormat
-) -> dict[str, int]:
-    rows = {}
-    for year in range(FIRST_YEAR, LAST_YEAR + 1):
-        part = table.filter(pa.array(years == year))
-        rows[f"{name}_{year}"] = write_table(part, folder, f"{name}_{year}", file_format)
-    return rows
-
-
-def _claim_ids(n: int, digit: int) -> pa.Array:
-    numbers = pa.array(np.arange(1, n + 1) + digit * 10**14)
-    return pc.cast(numbers, pa.string())  # type: ignore[return-value]
+def _claim_ids(n: int, digit: int, block: int) -> pa.Array:
+    numbers = pa.array(np.arange(1, n + 1) + digit * 10**14 + block * 10**8)
+    return numbers.cast(pa.string())
 
 
 # ---- enrolment --------------------------------------------------------------------------------
 
 
-def _write_enrolment(vocabulary: Vocabulary, people: People, folder: Path, file_format: FileFormat) -> dict[str, int]:
-    """Write one file per year with the people entitled to something, or dead, in it."""
-    rows = {}
-    for i, year in enumerate(range(FIRST_YEAR, LAST_YEAR + 1)):
-        months = slice(12 * i, 12 * i + 12)
-        entitled = (people.buy_in[:, months] != vocabulary("0")).any(axis=1)
-        keep = np.flatnonzero(people.has_record & entitled)
-        died = (people.death != NO_DAY) & (year_of(np.where(people.death == NO_DAY, 0, people.death)) == year)
-        columns: Columns = {
-            "BENE_ID": pa.array(people.person_id[keep].tolist(), pa.string()),
-            "BENE_ENROLLMT_REF_YR": pa.array(np.full(len(keep), year, dtype=np.int32)),
-            "BENE_BIRTH_DT": dates(people.birth[keep]),
-            "BENE_DEATH_DT": dates(np.where(died, people.death, NO_DAY)[keep]),
-            "SEX_IDENT_CD": texts(people.sex[keep], vocabulary),
-        }
-        for month in range(12):
-            columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(people.buy_in[keep, 12 * i + month], vocabulary)
-        for month in range(12):
-            columns[f"HMO_IND_{month + 1:02d}"] = texts(people.hmo[keep, 12 * i + month], vocabulary)
-        rows[f"mbsf_{year}"] = write_table(pa.table(columns), folder, f"mbsf_{year}", file_format)
-    return rows
+def enrolment_table(vocabulary: Vocabulary, people: People, year: int) -> tuple[Columns, np.ndarray]:
+    """Return the people entitled to something in a year, or dead in it, and their days of birth."""
+    first = 12 * (year - FIRST_YEAR)
+    entitled = (people.buy_in[:, first : first + 12] != vocabulary("0")).any(axis=1)
+    keep = np.flatnonzero(people.has_record & entitled)
+    died = (people.death != NO_DAY) & (year_of(np.where(people.death == NO_DAY, 0, people.death)) == year)
+    columns: Columns = {
+        "BENE_ID": pa.array(people.person_id[keep].tolist(), pa.string()),
+        "BENE_ENROLLMT_REF_YR": pa.array(np.full(len(keep), year, dtype=np.int32)),
+        "BENE_BIRTH_DT": dates(people.birth[keep]),
+        "BENE_DEATH_DT": dates(np.where(died, people.death, NO_DAY)[keep]),
+        "SEX_IDENT_CD": texts(people.sex[keep], vocabulary),
+    }
+    for month in range(12):
+        columns[f"MDCR_ENTLMT_BUYIN_IND_{month + 1:02d}"] = texts(people.buy_in[keep, first + month], vocabulary)
+    for month in range(12):
+        columns[f"HMO_IND_{month + 1:02d}"] = texts(people.hmo[keep, first + month], vocabulary)
+    return columns, people.birth[keep]
+
+
+def enrolment_years() -> range:
+    """Return the years of a delivery."""
+    return range(FIRST_YEAR, LAST_YEAR + 1)
 
 
 # ---- claims -----------------------------------------------------------------------------------
@@ -120,7 +111,8 @@ def _base_columns(
     if kind == "carrier":
         columns["NCH_CLM_TYPE_CD"] = text("claim_type")
     else:
-        columns["NCH_CLM_TYPE_CD"] = pa.array([_CLAIM_TYPES[kind]] * len(claims), pa.string())
+        number = plan.vocabulary(_CLAIM_TYPES[kind])
+        columns["NCH_CLM_TYPE_CD"] = texts(np.full(len(claims), number), plan.vocabulary)
     columns["CLM_FROM_DT"] = dates(claims["first"].to_numpy())
     columns["CLM_THRU_DT"] = dates(claims["last"].to_numpy())
     if kind == "carrier":
@@ -161,18 +153,15 @@ def _diagnosis_columns(kind: str, plan: Plan, claims: pd.DataFrame, position: np
 
 
 def _add_code(columns: Columns, name: str, codes: np.ndarray, vocabulary: Vocabulary, kind: str) -> None:
-    columns[name] = _plain(texts(codes, vocabulary))
+    columns[name] = plain_codes(codes, vocabulary)
     if kind == "carrier":
         columns[name.replace("DGNS_CD", "DGNS_VRSN_CD")] = _version(codes, vocabulary)
 
 
-def _plain(codes: pa.Array) -> pa.Array:
-    return pc.replace_substring(codes, ICD9, "")  # type: ignore[attr-defined]
-
-
 def _version(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:
-    nine = vocabulary.is_icd9()
-    return pa.array(["0", "9"]).take(pa.array(nine[codes].astype(np.int32), mask=codes < 0))
+    versions = vocabulary.many(["0", "9"])
+    nine = vocabulary.is_icd9()[codes].astype(np.int32)
+    return texts(np.where(codes < 0, NONE, versions[nine]), vocabulary)
 
 
 def _procedure_columns(plan: Plan, n: int, position: np.ndarray) -> Columns:
@@ -207,7 +196,7 @@ def _line_columns(kind: str, vocabulary: Vocabulary, lines: pd.DataFrame) -> Col
             "HCPCS_1ST_MDFR_CD": text("mod1"),
             "HCPCS_2ND_MDFR_CD": text("mod2"),
             "LINE_PRCSG_IND_CD": text("indicator"),
-            "LINE_ICD_DGNS_CD": _plain(text("diagnosis")),
+            "LINE_ICD_DGNS_CD": plain_codes(lines["diagnosis"].to_numpy(), vocabulary),
             "LINE_ICD_DGNS_VRSN_CD": _version(lines["diagnosis"].to_numpy(), vocabulary),
         }
     columns: Columns = {"CLM_LINE_NUM": number, "REV_CNTR": text("revenue")}

@@ -22,6 +22,7 @@ class CodeBook:
         self.measure = measure
         self.vocabulary = vocabulary
         self._categories: dict[str, frozenset[int]] = {}
+        self._kept: dict[tuple[object, ...], np.ndarray] = {}
         self._maps = [
             (clause.only_codes_without_category, measure.table(clause.table).category_map())
             for clause in measure.condition_maps
@@ -61,6 +62,9 @@ class CodeBook:
 
     def diagnosis_flags(self, *, index_day: bool) -> np.ndarray:
         """Return which text sets which condition factor, of shape (texts, factors)."""
+        return self._keep(("diagnosis_flags", index_day), lambda: self._diagnosis_flags(index_day))
+
+    def _diagnosis_flags(self, index_day: bool) -> np.ndarray:
         position = {factor.name: i for i, factor in enumerate(self.condition_factors)}
         flags = np.zeros((len(self.vocabulary.texts), len(position)), dtype=bool)
         for number, text in enumerate(self.vocabulary.texts):
@@ -73,7 +77,7 @@ class CodeBook:
     def in_list(self, table: str, role: str, *, year: int | None = None) -> np.ndarray:
         """Return which text is a code of a list, valid in a service year."""
         codes = self.codes(table, role, year)
-        return self._flags(lambda text: text in codes)
+        return self._keep(("in_list", table, role, year), lambda: self._flags(lambda text: text in codes))
 
     def codes(self, table: str, role: str, year: int | None = None) -> CodeSet:
         """Return a code list, valid in a service year."""
@@ -89,8 +93,31 @@ class CodeBook:
 
     def excluding(self, clause: DiagnosisPresent) -> np.ndarray:
         """Return which text is an excluding ICD-10-CM diagnosis."""
-        codes = self.measure.table(clause.table).codes(clause.role, system="ICD-10-CM")
-        return self._flags(lambda text: text in codes)
+
+        def find() -> np.ndarray:
+            codes = self.measure.table(clause.table).codes(clause.role, system="ICD-10-CM")
+            return self._flags(lambda text: text in codes)
+
+        return self._keep(("excluding", clause.table, clause.role), find)
+
+    def listed_in(self, year: int) -> np.ndarray:
+        """Return which text is a qualifying code of a service year."""
+        clause = self.measure.definition.cohort.codes
+        return self.in_list(clause.table, clause.role, year=year)
+
+    def relevant_diagnoses(self) -> np.ndarray:
+        """Return which text is a diagnosis that any factor or exclusion of the measure asks for."""
+
+        def find() -> np.ndarray:
+            relevant = np.zeros(len(self.vocabulary.texts), dtype=bool)
+            for index_day in (False, True):
+                relevant |= self.diagnosis_flags(index_day=index_day).any(axis=1)
+            for clause in self.measure.exclusions:
+                if isinstance(clause, DiagnosisPresent):
+                    relevant |= self.excluding(clause)
+            return relevant
+
+        return self._keep(("relevant_diagnoses",), find)
 
     def work_rvu(self, code: str, year: int) -> float | None:
         """Return the work RVU of a code in a service year."""
@@ -101,6 +128,13 @@ class CodeBook:
     def type_of(self, factor: ProcedureType, code: str, year: int) -> str | None:
         """Return the procedure type of a code, None if it has none."""
         return next((kind for kind in factor.types if code in self.codes(factor.table, kind, year)), None)
+
+    def _keep(self, key: tuple[object, ...], find: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what was found for a vocabulary of this size, or find it."""
+        key = (*key, len(self.vocabulary.texts))
+        if key not in self._kept:
+            self._kept[key] = find()
+        return self._kept[key]
 
     def _flags(self, test: Callable[[str], bool]) -> np.ndarray:
         return np.array([test(text) for text in self.vocabulary.texts], dtype=bool)

@@ -12,7 +12,7 @@ from riskstd.synth.edge_cohort import add_cohort_cases
 from riskstd.synth.edge_outcome import add_outcome_cases
 from riskstd.synth.edge_patients import Expected, Ward
 from riskstd.synth.edge_risk import add_risk_cases
-from riskstd.synth.files import dates, texts, write_table
+from riskstd.synth.files import dates, texts, without_dictionaries, write_table
 from riskstd.synth.world import World
 
 _FACILITIES = 2
@@ -53,7 +53,7 @@ def write_edge_cases(world: World, cases: list[Expected], folder: Path) -> None:
             "factors": pa.array([_json(case) for case in cases], pa.string()),
         }
     )
-    write_table(table, folder, "edge_cases", "parquet")
+    write_table(without_dictionaries(table), folder, "edge_cases", "parquet")
 
 
 def _integers(values: list[int]) -> np.ndarray:

@@ -42,13 +42,25 @@ class Facts:
     visit_diagnoses: pd.DataFrame
 
 
-def facts_of(plan: Plan, people: People) -> Facts:
-    """Collect the facts from a plan."""
-    carrier = plan.frame("carrier", "claims")
+def facts_of(
+    plan: Plan, people: People, of_interest: np.ndarray | None = None, relevant: np.ndarray | None = None
+) -> Facts:
+    """Collect the facts from a plan.
+
+    Parameters
+    ----------
+    plan, people
+        What was planned, and for whom.
+    of_interest : ndarray of bool, optional
+        People whose facts are wanted; everybody if left out.
+    relevant : ndarray of bool, optional
+        Texts that matter as a diagnosis; all if left out.
+    """
+    wanted = np.ones(len(people), dtype=bool) if of_interest is None else of_interest
+    person_of = _person_of_claim(plan, plan.frame("carrier", "claims"), wanted)
     lines = plan.frame("carrier", "lines")
-    person_of = np.full(plan.claims_planned, NONE, dtype=np.int64)
-    person_of[carrier["claim"].to_numpy()] = carrier["person"].to_numpy()
-    asc = kept(lines, lines["asc"] & ~lines["denied"])
+    asc = kept(lines, lines["asc"].to_numpy() & ~lines["denied"].to_numpy())
+    asc = kept(asc, person_of[asc["claim"].to_numpy()] >= 0)
     asc_lines = pd.DataFrame(
         {
             "person": person_of[asc["claim"].to_numpy()],
@@ -57,16 +69,39 @@ def facts_of(plan: Plan, people: People) -> Facts:
             "code": asc["hcpcs"].to_numpy(),
         }
     ).drop_duplicates()
-    by_claim = claim_diagnoses(plan)
-    diagnoses = numbered(by_claim, ["person", "day", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
-    of_visit = plan.frame("visits", "lines").merge(by_claim, on="claim")
+    by_claim = claim_diagnoses(plan, wanted, relevant)
+    visits = plan.frame("visits", "claims")
+    visits = kept(visits, wanted[visits["person"].to_numpy()])
+    of_visit = plan.frame("visits", "lines")
+    of_visit = of_visit.merge(kept(by_claim, np.isin(by_claim["claim"].to_numpy(), of_visit["claim"])), on="claim")
     visit_diagnoses = numbered(of_visit, ["visit", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
-    return Facts(people, asc_lines.reset_index(drop=True), diagnoses, plan.frame("visits", "claims"), visit_diagnoses)
+    return Facts(people, asc_lines.reset_index(drop=True), _distinct(by_claim), visits, visit_diagnoses)
 
 
-def claim_diagnoses(plan: Plan) -> pd.DataFrame:
-    """Return claim, person, service day and code of every ICD-10 diagnosis that stands."""
-    parts = []
+def _person_of_claim(plan: Plan, claims: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """Return the person of every claim number, `NONE` for other claims and people not wanted."""
+    person_of = np.full(plan.claims_planned, NONE, dtype=np.int64)
+    person = claims["person"].to_numpy()
+    person_of[claims["claim"].to_numpy()] = np.where(wanted[person], person, NONE)
+    return person_of
+
+
+def _distinct(diagnoses: pd.DataFrame) -> pd.DataFrame:
+    """Return each person, day and code once, in the order of the three."""
+    # 2^17 days reach the year 2328; codes are numbers of a vocabulary of fewer than 2^22 texts.
+    person, day, code = (diagnoses[name].to_numpy().astype(np.int64) for name in ("person", "day", "code"))
+    key = np.sort((person << 39) | (day << 22) | code)
+    key = key[np.diff(key, prepend=-1) > 0]
+    return pd.DataFrame({"person": key >> 39, "day": (key >> 22) & (2**17 - 1), "code": key & (2**22 - 1)})
+
+
+def claim_diagnoses(plan: Plan, wanted: np.ndarray, relevant: np.ndarray | None = None) -> pd.DataFrame:
+    """Return claim, person, service day and code of every ICD-10 diagnosis that stands, of people wanted."""
+    counts = ~plan.vocabulary.is_icd9()
+    if relevant is not None:
+        counts &= relevant
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    person_of = np.full(plan.claims_planned, NONE, dtype=np.int64)
     for kind in ("carrier", "outpatient", "inpatient"):
         claims = plan.frame(kind, "claims")
         claims = kept(claims, ~claims["void"])
@@ -74,17 +109,25 @@ def claim_diagnoses(plan: Plan) -> pd.DataFrame:
         if kind == "inpatient":
             discharge = claims["discharge"].to_numpy()
             day = np.where(discharge == NO_DAY, day, discharge)
-        own = pd.DataFrame({"claim": claims["claim"], "person": claims["person"], "day": day})
-        parts.append(own.assign(code=claims["principal"]))
-        parts.append(own.merge(plan.frame(kind, "diagnoses").drop(columns="slot"), on="claim"))
+        own = _person_of_claim(plan, claims, wanted)
+        day_of_claim = np.zeros(plan.claims_planned, dtype=np.int64)
+        day_of_claim[claims["claim"].to_numpy()] = day
+        slots = plan.frame(kind, "diagnoses")
+        found = [(frame["claim"].to_numpy(), frame[name].to_numpy())
+                 for frame, name in ((claims, "principal"), (slots, "code"))]  # fmt: skip
+        parts += [(claim, day_of_claim[claim], code) for claim, code in found]
         if kind == "carrier":
             lines = plan.frame(kind, "lines")
             lines = kept(lines, ~lines["denied"])
-            codes = pd.DataFrame({"claim": lines["claim"], "day": lines["last"], "code": lines["diagnosis"]})
-            parts.append(codes.merge(own.drop(columns="day"), on="claim"))
-    found = pd.concat(parts, ignore_index=True)
-    found = kept(found, found["code"] >= 0)
-    return kept(found, ~plan.vocabulary.is_icd9()[found["code"].to_numpy()])
+            parts.append((lines["claim"].to_numpy(), lines["last"].to_numpy(), lines["diagnosis"].to_numpy()))
+        person_of = np.maximum(person_of, own)
+    rows = []
+    for claim, day, code in parts:
+        keep = (code >= 0) & (person_of[claim] >= 0)
+        keep[keep] = counts[code[keep]]
+        rows.append((claim[keep], day[keep], code[keep]))
+    claim, day, code = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return pd.DataFrame({"claim": claim, "person": person_of[claim], "day": day, "code": code})
 
 
 def candidates_of(book: CodeBook, facts: Facts) -> pd.DataFrame:
@@ -95,9 +138,7 @@ def candidates_of(book: CodeBook, facts: Facts) -> pd.DataFrame:
     texts = book.vocabulary.texts
     qualifies = np.zeros(len(lines), dtype=bool)
     for service_year in YEARS:
-        codes = book.qualifying(service_year)
-        listed = np.array([text in codes for text in texts], dtype=bool)
-        qualifies |= (year == service_year) & (number >= 0) & listed[number]
+        qualifies |= (year == service_year) & (number >= 0) & book.listed_in(service_year)[number]
     found = kept(lines, qualifies)
     text = [texts[code] for code in found["code"]]
     pairs = list(zip(text, year[qualifies].tolist(), strict=True))

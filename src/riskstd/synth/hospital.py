@@ -8,7 +8,7 @@ import numpy as np
 
 from riskstd.synth.plan import NEVER_PLANNED, NO_DAY, NONE, Plan, Vocabulary
 
-_ACUTE, _CRITICAL_ACCESS = 90, 10
+_STATES = [f"9{mark}" for mark in "9XYZWVUTSRQPNMLKJHGFEDCBA"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Hospitals:
 
     ccn: np.ndarray
     npi: np.ndarray
+    acute: int
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw hospitals for n visits."""
@@ -24,15 +25,15 @@ class Hospitals:
 
     def is_critical_access(self, hospital: np.ndarray) -> np.ndarray:
         """Tell which are critical-access hospitals."""
-        return hospital >= _ACUTE
+        return hospital >= self.acute
 
 
-def make_hospitals(vocabulary: Vocabulary) -> Hospitals:
-    """Enter hospitals into the vocabulary; CCNs begin with 99, which no state has."""
-    ccn = [f"990{number:03d}" for number in range(1, _ACUTE + 1)]
-    ccn += [f"9913{number:02d}" for number in range(_CRITICAL_ACCESS)]
+def make_hospitals(vocabulary: Vocabulary, *, acute: int = 90, critical_access: int = 10) -> Hospitals:
+    """Enter hospitals into the vocabulary; CCNs begin with a 9 and a digit or letter that no state has."""
+    ccn = [f"{_STATES[number // 900]}0{number % 900 + 1:03d}" for number in range(acute)]
+    ccn += [f"{_STATES[number // 90]}13{number % 90:02d}" for number in range(critical_access)]
     npi = [f"94{number:08d}" for number in range(5003, 5003 + 13 * len(ccn), 13)]
-    return Hospitals(vocabulary.many(ccn), vocabulary.many(npi))
+    return Hospitals(vocabulary.many(ccn), vocabulary.many(npi), acute)
 
 
 def add_outpatient_visits(

@@ -14,7 +14,7 @@ from riskstd.synth.factors import risk_factors
 from riskstd.synth.facts import KEY, Facts, candidates_of, facts_of
 from riskstd.synth.hospital import add_outpatient_visits
 from riskstd.synth.people import Health, record_deaths
-from riskstd.synth.plan import NO_DAY, NONE, kept, numbered
+from riskstd.synth.plan import NO_DAY, NONE, kept, marked, numbered
 from riskstd.synth.profile import MeasureProfile, texture
 from riskstd.synth.stays import draw_diagnoses, draw_stays
 from riskstd.synth.world import Schedule, World
@@ -35,13 +35,23 @@ _PATTERN_WEIGHTS = (0.52, 0.10, 0.06, 0.16, 0.08, 0.04, 0.02, 0.02)
 def draw_outcomes(world: World, schedule: Schedule, health: Health, rng: np.random.Generator) -> None:
     """Draw outcomes in the order of each person's procedures, since visits become history."""
     for rank in range(int(schedule.rank.max()) + 1):
-        facts = facts_of(world.plan, world.people)
+        facts = _facts(world, schedule.person[schedule.rank == rank])
         for i, profile in enumerate(world.profiles):
             rows = np.flatnonzero((schedule.measure == i) & (schedule.rank == rank))
-            if rank == 0:
+            if profile.id not in world.mu:
                 world.mu[profile.id] = _solve_mu(world, profile, facts)
             if len(rows):
                 _draw_outcomes(world, profile, facts, schedule, rows, health, rng)
+
+
+def _facts(world: World, person: np.ndarray) -> Facts:
+    of_interest = marked(len(world.people), person)
+    return facts_of(world.plan, world.people, of_interest, relevant_diagnoses(world))
+
+
+def relevant_diagnoses(world: World) -> np.ndarray:
+    """Return which text is a diagnosis that any measure asks for."""
+    return np.any([book.relevant_diagnoses() for book in world.books.values()], axis=0)
 
 
 def linear_predictor(world: World, profile: MeasureProfile, facts: Facts, candidates: pd.DataFrame) -> np.ndarray:

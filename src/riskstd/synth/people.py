@@ -56,7 +56,12 @@ def procedure_days(counts: np.ndarray, rng: np.random.Generator) -> tuple[np.nda
 
 
 def draw_people(
-    first_day: np.ndarray, last_day: np.ndarray, vocabulary: Vocabulary, rng: np.random.Generator
+    first_day: np.ndarray,
+    last_day: np.ndarray,
+    vocabulary: Vocabulary,
+    rng: np.random.Generator,
+    *,
+    mortality: float = 0.012,
 ) -> People:
     """Draw people whose first and last procedure (or only contact) fall on given days."""
     n = len(first_day)
@@ -66,7 +71,7 @@ def draw_people(
     has_record = rng.random(n) >= 0.001
     birth = np.where(rng.random(n) < 0.0005, NO_DAY, birth)
     buy_in, hmo = _enrolment(birth, vocabulary, rng)
-    death = np.where(rng.random(n) < 0.012, last_day + rng.integers(60, 300, n), NO_DAY)
+    death = np.where(rng.random(n) < mortality, last_day + rng.integers(60, 300, n), NO_DAY)
     people = People(
         person_ids(n, rng), birth.astype(np.int32), np.full(n, NO_DAY, np.int32), sex, has_record, buy_in, hmo
     )

@@ -132,12 +132,19 @@ class Vocabulary:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self._numbers: dict[str, int] = {}
+        self._is_frozen = False
+
+    def freeze(self) -> None:
+        """Take no new text from now on, so that numbers never depend on what was drawn."""
+        self._is_frozen = True
 
     def __call__(self, text: str) -> int:
         """Return the number of a text; blank text is `NONE`."""
         if not text:
             return NONE
         if text not in self._numbers:
+            if self._is_frozen:
+                raise KeyError("a frozen vocabulary takes no new text")
             self._numbers[text] = len(self.texts)
             self.texts.append(text)
         return self._numbers[text]

@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from riskstd.errors import OptionError, RiskstdError
-from riskstd.synth.ccw import write_ccw
+from riskstd.errors import OptionError
+from riskstd.synth.blocks import require_outcomes_as_drawn
+from riskstd.synth.dialects import LAYOUTS, with_keys, write_delivery
 from riskstd.synth.edge_cases import add_edge_cases, write_edge_cases
 from riskstd.synth.files import FORMATS, FileFormat
+from riskstd.synth.national import Progress, synthesize_nation
+from riskstd.synth.place import delivery
 from riskstd.synth.profile import measure_profile
 from riskstd.synth.simulate import simulate
+from riskstd.synth.summary import SynthSummary, readme
 from riskstd.synth.truth import events_as_drawn, find_truth, write_truth
 
 MEASURES = ("ASC-12", "ASC-17", "ASC-18", "ASC-19")
-LAYOUTS = ("ccw",)
-LAYOUTS_TO_COME = ("flat", "lds")
-
-_README = """Synthetic Medicare claims with known truth
-==========================================
-
-Nobody in these files exists. People, facilities, dates and diagnoses were drawn at random by
-riskstd, and no real claim was used. Facility and physician numbers begin with 9, hospital numbers
-with 99: such numbers are never issued.
-
-seed:    {seed}
-command: {command}
-
-claims/   a delivery in the layout "{layout}" ({file_format}); years 2021 to 2024,
-          index procedures from 1 July 2022 to 30 June 2024
-truth/    what is true of it: which procedures are index procedures and why the others are not,
-          hospital visits, planned or not, outcomes, risk factors, facility effects, coefficients;
-          edge_cases.parquet names the cases planted on purpose
-
-Codes of the CPT set are numbers only; the notice in AMA-NOTICE.txt of the definitions applies.
-"""
-
-
-@dataclass(frozen=True)
-class SynthSummary:
-    """Counts of a synthetic delivery; no identifiers.
-
-    Attributes
-    ----------
-    people, facilities, edge_cases : int
-        People with a record or a claim, facilities that do some measure, cases planted on purpose.
-    index_procedures, excluded_procedures, events : dict of str to int
-        By measure.
-    rows : dict of str to int
-        Rows by file.
-    """
-
-    folder: Path
-    layout: str
-    file_format: str
-    seed: int
-    people: int
-    facilities: int
-    edge_cases: int
-    index_procedures: dict[str, int]
-    excluded_procedures: dict[str, int]
-    events: dict[str, int]
-    rows: dict[str, int] = field(repr=False)
 
 
 def synthesize(
@@ -73,11 +28,13 @@ def synthesize(
     measures: Sequence[str] = MEASURES,
     facilities: int = 250,
     procedures: int = 60_000,
+    people: int | None = None,
+    workers: int = 1,
     seed: int = 1,
     layout: str = "ccw",
-    file_format: FileFormat = "parquet",
+    file_format: FileFormat | None = None,
     edge_cases: bool = True,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> SynthSummary:
     """Write a synthetic Medicare: `out/claims/` as a delivery, `out/truth/` with what is true of it.
 
@@ -91,16 +48,24 @@ def synthesize(
         Surgical centers; most do one or two of the measures.
     procedures : int
         Candidate procedures of all measures; about a tenth of them meets an exclusion.
+    people : int, optional
+        Write a nation, or the part of it that so many people are, instead: 5,000,000 people are one
+        nation with its facilities and cases as CMS published them. `facilities`, `procedures` and
+        `edge_cases` are then without effect, and files are numbered parts, each of some ten thousand people.
+    workers : int
+        Processes that write parts of a nation side by side; the bytes do not depend on it. With more
+        than one, a script must have the usual `if __name__ == "__main__":`.
     seed : int
         Same seed and arguments, same bytes.
     layout : str
-        Dialect of the claim files: `ccw`.
-    file_format : str
-        `parquet` or `csv`.
+        Dialect of the claim files: `ccw` (base and line files), `flat` (pipe-delimited, header fields on
+        each line) or `lds` (limited data sets). All dialects of one seed describe the same world.
+    file_format : str, optional
+        `parquet` or `csv`; flat files are `csv` if left out, the others `parquet`.
     edge_cases : bool
         Whether to plant, for every measure, one case for each rule and its limits.
     progress : callable, optional
-        Is called with a sentence before each step.
+        Called with steps done, steps in all, and what is being done.
 
     Returns
     -------
@@ -110,7 +75,8 @@ def synthesize(
     Raises
     ------
     OptionError
-        When a measure, layout, format or number is outside its allowed values.
+        When a measure, layout, format or number is outside its allowed values, or `out` holds claims
+        that riskstd did not write.
 
     Notes
     -----
@@ -125,46 +91,45 @@ def synthesize(
     >>> summary.index_procedures["ASC-18"] + summary.excluded_procedures["ASC-18"]
     40
     """
+    file_format = file_format or ("csv" if layout == "flat" else "parquet")
     _check(measures, facilities, procedures, seed, layout, file_format)
-    say = progress or (lambda _: None)
-    profiles = [measure_profile(name) for name in dict.fromkeys(name.upper() for name in measures)]
-    say("Drawing people, procedures and hospital visits")
-    world = simulate(profiles, facilities=facilities, procedures=procedures, seed=np.random.SeedSequence(seed))
-    cases = add_edge_cases(world) if edge_cases else []
-    say("Working out what is true")
-    truths = find_truth(world)
-    _require_outcomes_as_drawn([events_as_drawn(world, truth) for truth in truths])
-    say("Writing claims and truth")
-    folder = Path(out)
-    claims_folder, truth_folder = folder / "claims", folder / "truth"
-    for path in (claims_folder, truth_folder):
-        path.mkdir(parents=True, exist_ok=True)
-        for old in sorted(path.iterdir()):
-            if old.suffix in (".csv", ".parquet", ".json"):
-                old.unlink()
-    rows = write_ccw(world.plan, world.people, claims_folder, file_format)
-    write_truth(world, truths, truth_folder)
-    write_edge_cases(world, cases, truth_folder)
-    readme = _README.format(
-        seed=seed,
-        layout=layout,
-        file_format=file_format,
-        command=command(measures, facilities, procedures, seed, layout, file_format, edge_cases),
-    )
-    (folder / "README.txt").write_text(readme, "utf-8")
-    return SynthSummary(
-        folder,
-        layout,
-        file_format,
-        seed,
-        len(world.people),
-        len(world.facilities.npi),
-        len(cases),
-        {truth.profile.id: len(truth.index) for truth in truths},
-        {truth.profile.id: len(truth.excluded) for truth in truths},
-        {truth.profile.id: int(truth.outcome.sum()) for truth in truths},
-        rows,
-    )
+    tell = progress or (lambda *_: None)
+    names = list(dict.fromkeys(name.upper() for name in measures))
+    profiles = [measure_profile(name) for name in names]
+    if people is not None:
+        return synthesize_nation(
+            Path(out), people=people, measures=names, seed=seed, layout=layout, file_format=file_format,
+            workers=workers, progress=tell,
+        )  # fmt: skip
+    with delivery(Path(out)) as folder:
+        tell(0, 3, "drawing people, procedures and hospital visits")
+        world = simulate(profiles, facilities=facilities, procedures=procedures, seed=np.random.SeedSequence(seed))
+        cases = add_edge_cases(world) if edge_cases else []
+        tell(1, 3, "working out what is true")
+        truths = find_truth(world)
+        require_outcomes_as_drawn([events_as_drawn(world, truth) for truth in truths])
+        tell(2, 3, "writing claims and truth")
+        world.people = with_keys(world.people, layout)
+        rows = write_delivery(world.plan, world.people, folder / "claims", layout=layout, file_format=file_format)
+        write_truth(world, truths, folder / "truth")
+        write_edge_cases(world, cases, folder / "truth")
+        summary = SynthSummary(
+            Path(out),
+            layout,
+            file_format,
+            seed,
+            len(world.people),
+            len(world.facilities.npi),
+            len(cases),
+            {truth.profile.id: len(truth.index) for truth in truths},
+            {truth.profile.id: len(truth.excluded) for truth in truths},
+            {truth.profile.id: int(truth.outcome.sum()) for truth in truths},
+            rows,
+        )
+        line = command(measures, facilities, procedures, seed, layout, file_format, edge_cases)
+        (folder / "README.txt").write_text(readme(summary, line), "utf-8")
+    tell(3, 3, "written")
+    return summary
 
 
 def command(
@@ -190,10 +155,6 @@ def command(
 
 
 def _check(measures: Sequence[str], facilities: int, procedures: int, seed: int, layout: str, file_format: str) -> None:
-    if layout in LAYOUTS_TO_COME:
-        raise OptionError(
-            f"synthetic claims in the layout {layout!r} are not available yet", expected=", ".join(LAYOUTS)
-        )
     if layout not in LAYOUTS:
         raise OptionError(f"no layout {layout!r} for synthetic claims", expected=", ".join(LAYOUTS))
     if file_format not in FORMATS:
@@ -209,13 +170,3 @@ def _check(measures: Sequence[str], facilities: int, procedures: int, seed: int,
             raise OptionError(f"{name} is {value}", expected=f"{least} or more")
     if procedures > 5_000_000:
         raise OptionError(f"procedures is {procedures}", expected="5,000,000 or fewer")
-
-
-def _require_outcomes_as_drawn(counts: list[tuple[int, int]]) -> None:
-    """Raise unless every simulated index procedure has the outcome that was drawn for it."""
-    wrong = sum(different for _, different in counts)
-    if wrong:
-        raise RiskstdError(
-            f"{wrong} of {sum(n for n, _ in counts)} simulated procedures have another outcome than drawn",
-            hint="this is an error of the generator: please report it with the command and the seed",
-        )

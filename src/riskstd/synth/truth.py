@@ -11,10 +11,11 @@ import pandas as pd
 import pyarrow as pa
 from scipy.special import expit
 
+from riskstd.synth.facilities import Facilities
 from riskstd.synth.factors import risk_factors
 from riskstd.synth.facts import KEY, Facts, candidates_of, facts_of
-from riskstd.synth.files import dates, texts, write_table
-from riskstd.synth.outcomes import linear_predictor
+from riskstd.synth.files import dates, texts, without_dictionaries, write_table
+from riskstd.synth.outcomes import linear_predictor, relevant_diagnoses
 from riskstd.synth.plan import VISIT_TYPES, kept
 from riskstd.synth.profile import MeasureProfile
 from riskstd.synth.verdicts import excluded_by, outcomes_of, visits_of
@@ -37,7 +38,7 @@ class MeasureTruth:
 
 def find_truth(world: World) -> list[MeasureTruth]:
     """Keep the books on everything planned, measure by measure."""
-    facts = facts_of(world.plan, world.people)
+    facts = facts_of(world.plan, world.people, relevant=relevant_diagnoses(world))
     return [_measure_truth(world, profile, facts) for profile in world.profiles]
 
 
@@ -67,22 +68,36 @@ def events_as_drawn(world: World, truth: MeasureTruth) -> tuple[int, int]:
 # ---- files ------------------------------------------------------------------------------------
 
 
-def write_truth(world: World, truths: list[MeasureTruth], folder: Path) -> None:
-    """Write the truth as Parquet tables and the coefficients as JSON."""
-    write_table(_facilities(world), folder, "facilities", "parquet")
-    _write_coefficients(world, folder)
+def write_truth(world: World, truths: list[MeasureTruth], folder: Path, *, block: int | None = None) -> None:
+    """Write the truth as Parquet tables, numbered if of a block; a whole world with effects and coefficients."""
+    if block is None:
+        write_model(world.profiles, world.facilities, world.plan.vocabulary.texts, world.mu, folder)
+    suffix = "" if block is None else f"_{block:04d}"
     for name, part in (
         ("index_procedures", [_procedures(world, t, t.index) for t in truths]),
         ("excluded_procedures", [_procedures(world, t, t.excluded) for t in truths]),
         ("hospital_visits", [_visits(world, t) for t in truths]),
         ("outcomes", [_outcomes(world, t) for t in truths]),
     ):
-        write_table(pa.concat_tables(part), folder, name, "parquet")
+        write_table(pa.concat_tables([without_dictionaries(p) for p in part]), folder, name + suffix, "parquet")
     for truth in truths:
         columns = _named(world, truth, truth.index)
         del columns["measure"]
         columns |= {name: pa.array(truth.factors[name].to_numpy()) for name in truth.factors.columns}
-        write_table(pa.table(columns), folder, f"risk_factors_{truth.profile.id}", "parquet")
+        name = f"risk_factors_{truth.profile.id}{suffix}"
+        write_table(without_dictionaries(pa.table(columns)), folder, name, "parquet")
+
+
+def write_model(
+    profiles: list[MeasureProfile],
+    facilities: Facilities,
+    names: list[str],
+    mu: dict[str, float],
+    folder: Path,
+) -> None:
+    """Write facility effects and coefficients; `names` are the texts that facility numbers stand for."""
+    write_table(_facilities(profiles, facilities, names), folder, "facilities", "parquet")
+    _write_coefficients(profiles, mu, folder)
 
 
 def _named(world: World, truth: MeasureTruth, rows: pd.DataFrame) -> dict[str, pa.Array]:
@@ -126,7 +141,7 @@ def _visits(world: World, truth: MeasureTruth) -> pa.Table:
         "principal_diagnosis": texts(visits["principal"].to_numpy(), world.plan.vocabulary),
     }
     keys = [*_NAMED, "start_date", "visit_type", "planned_rule", "facility_visited", "principal_diagnosis"]
-    return pa.table(columns).sort_by([(key, "ascending") for key in keys])
+    return without_dictionaries(pa.table(columns)).sort_by([(key, "ascending") for key in keys])
 
 
 def _outcomes(world: World, truth: MeasureTruth) -> pa.Table:
@@ -134,30 +149,30 @@ def _outcomes(world: World, truth: MeasureTruth) -> pa.Table:
     return pa.table(columns | {"outcome": pa.array(truth.outcome, pa.int32())})
 
 
-def _facilities(world: World) -> pa.Table:
+def _facilities(profiles: list[MeasureProfile], facilities: Facilities, names: list[str]) -> pa.Table:
     """Return facility effects; facilities of edge cases have none."""
     parts = []
-    for profile in world.profiles:
-        rows = np.flatnonzero(world.facilities.weight[profile.id] > 0)
+    for profile in profiles:
+        rows = np.flatnonzero(facilities.weight[profile.id] > 0)
         parts.append(
             pa.table(
                 {
-                    "facility_id": texts(world.facilities.npi[rows], world.plan.vocabulary),
+                    "facility_id": pa.array([names[number] for number in facilities.npi[rows]], pa.string()),
                     "measure": pa.array([profile.id] * len(rows), pa.string()),
-                    "effect": pa.array(world.facilities.effect[profile.id][rows]),
+                    "effect": pa.array(facilities.effect[profile.id][rows]),
                 }
             )
         )
     return pa.concat_tables(parts)
 
 
-def _write_coefficients(world: World, folder: Path) -> None:
+def _write_coefficients(profiles: list[MeasureProfile], mu: dict[str, float], folder: Path) -> None:
     content = {
         profile.id: {
-            "mu": world.mu[profile.id],
+            "mu": mu[profile.id],
             "beta": {name: profile.coefficients[name] for name in profile.measure.factor_columns},
             "tau": profile.tau,
         }
-        for profile in world.profiles
+        for profile in profiles
     }
     (folder / "coefficients.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
