@@ -1,6 +1,7 @@
 """Measured process: riskstd by its public functions. Its one argument is a job as JSON text.
 
-kind "fit": one estimator, end to end from arrays. "bootstrap": rates with replicates.
+kind "fit": one estimator, end to end from arrays. "bootstrap": rates with replicates. "scaling": the same on one
+thread and on two, in turn.
 "first call": everything once on a small file, from whatever compiled code the cache holds.
 """
 
@@ -27,6 +28,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 TRIAL_REPLICATES = 48
 FEWEST_REPLICATES = 64
+PAIRS = 7
 
 
 def fit(data: Data, method: str) -> Any:
@@ -87,12 +89,31 @@ def run_bootstrap(job: dict[str, Any], data: Data) -> dict[str, Any]:
         "flagged": rates.n_flagged,
         "retried": rates.n_retried,
         "evaluations": evaluations_each(model),
-        "digest": hashlib.sha256(np.concatenate([rates.lower, rates.upper]).tobytes()).hexdigest(),
     }
 
 
-def _standardize(model: Any, replicates: int) -> Any:
-    return riskstd.standardize(model, scale="percent", n_bootstrap=replicates, seed=1)
+def run_scaling(job: dict[str, Any], data: Data) -> dict[str, Any]:
+    """Seconds on one thread and on two, pair by pair: what else the machine does changes from minute to minute."""
+    model = fit(data, job["method"])
+    _standardize(model, TRIAL_REPLICATES)
+    seconds: dict[str, list[float]] = {"one": [], "two": []}
+    digests = set()
+    for _ in range(PAIRS):
+        for threads, name in ((1, "one"), (2, "two")):
+            start = time.perf_counter()
+            rates = _standardize(model, job["replicates"], threads)
+            seconds[name].append(time.perf_counter() - start)
+            digests.add(digest(rates))
+    return {"replicates": job["replicates"], **seconds, "same_bits": len(digests) == 1}
+
+
+def digest(rates: Any) -> str:
+    """Hash of the interval limits."""
+    return hashlib.sha256(np.concatenate([rates.lower, rates.upper]).tobytes()).hexdigest()
+
+
+def _standardize(model: Any, replicates: int, threads: int | None = None) -> Any:
+    return riskstd.standardize(model, scale="percent", n_bootstrap=replicates, seed=1, threads=threads)
 
 
 def evaluations_each(model: Any) -> float:
@@ -112,7 +133,7 @@ def run_first_call(_: dict[str, Any], data: Data) -> dict[str, Any]:
     return {"seconds": sum(seconds.values()), "parts": seconds}
 
 
-RUNS = {"fit": run_fit, "bootstrap": run_bootstrap, "first call": run_first_call}
+RUNS = {"fit": run_fit, "bootstrap": run_bootstrap, "scaling": run_scaling, "first call": run_first_call}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,7 @@ def write_layout(folder: Path, out: Path) -> dict[str, int]:
     return {"cells": len(key), "patterns": n_patterns}
 
 
-def measure_limit(folder: Path, seconds: float, prefix: list[str]) -> dict[str, Any]:
+def measure_limit(folder: Path, seconds: float, prefix: list[str], at_once: Sequence[list[str]] = ()) -> dict[str, Any]:
     """Nanoseconds per cell and replicate of the three passes; a status where gcc is absent.
 
     Parameters
@@ -51,6 +53,8 @@ def measure_limit(folder: Path, seconds: float, prefix: list[str]) -> dict[str, 
         For each pass.
     prefix : list of str
         Command that pins the program to a core, or nothing.
+    at_once : sequence of list of str
+        Commands that pin it to one core each: how much slower it is when all of them work.
     """
     gcc = shutil.which("gcc")
     if gcc is None:
@@ -62,9 +66,24 @@ def measure_limit(folder: Path, seconds: float, prefix: list[str]) -> dict[str, 
         return {"status": f"gcc failed: {compiled.stderr.strip().splitlines()[-1]}"}
     counts = write_layout(folder, layout)
     command = [*prefix, program, layout, str(seconds)]
-    runs = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(PROCESSES)]
+    runs = [_run([command])[0] for _ in range(PROCESSES)]
+    found: dict[str, Any] = {name: min(run[name] for run in runs) for name in PASSES}
+    if at_once:
+        together = [[*pin, program, layout, str(seconds)] for pin in at_once]
+        pairs = [(_run([command])[0], _run(together)) for _ in range(PROCESSES)]
+        found["scaling"] = median(len(together) * _total(alone) / max(map(_total, crowd)) for alone, crowd in pairs)
     layout.unlink()
-    return {"status": "ok", **counts, **{name: min(run[name] for run in runs) for name in PASSES}}
+    return {"status": "ok", **counts, **found}
+
+
+def _total(passes: dict[str, float]) -> float:
+    return sum(passes[name] for name in PASSES)
+
+
+def _run(commands: Sequence[Sequence[Any]]) -> list[dict[str, float]]:
+    """What programs print that run at the same time."""
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
+    return [json.loads(process.communicate()[0]) for process in running]
 
 
 def limit_seconds(limit: dict[str, Any], replicates: int, evaluations: float = EVALUATIONS) -> float:

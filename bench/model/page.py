@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from fit_peers import GLUM_TOLERANCE, GPBOOST_SETTINGS
@@ -98,7 +99,6 @@ def bootstrap_ratios(results: Results) -> list[Ratio]:
     few, many = (pick((row["replicates"] for row in rows), default=0) for pick in (min, max))
     cut = any("measured_replicates" in row for row in rows)
     one = {method: find(rows, method=method, replicates=few, threads=1) for method in METHOD_NAMES}
-    two = {method: find(rows, method=method, replicates=few, threads=2) for method in METHOD_NAMES}
     long = {method: find(rows, method=method, replicates=many, threads=1) for method in METHOD_NAMES}
     gpboost = find(results["fits"], size=size, program="GPBoost converged")
     out = []
@@ -112,11 +112,18 @@ def bootstrap_ratios(results: Results) -> list[Ratio]:
         out.append(Ratio(words, value, *target, scaled=cut))
     quadrature = divide(one["agq7"], one["laplace"])
     out.append(Ratio("bootstrap, AGQ 7 / Laplace", quadrature, "3 or less", lambda v: v <= 3, scaled=cut))
-    for method in METHOD_NAMES:
-        words = f"bootstrap, {method}, one core / two cores"
-        out.append(Ratio(words, divide(one[method], two[method]), "1.7 or more", lambda v: v >= 1.7, scaled=cut))
+    pairs = {row["method"]: row for row in results.get("scaling", ()) if row["status"] == "ok"}
+    for method, row in pairs.items():
+        ratios = [one / two for one, two in zip(row["one"], row["two"], strict=True)]
+        words = f"bootstrap, {method}, one core / two cores, median of {len(ratios)} pairs"
+        out.append(Ratio(words, median(ratios), "1.7 or more", lambda v: v >= 1.7))
+        words = f"bootstrap, {method}, one core / two cores, best of each"
+        out.append(Ratio(words, min(row["one"]) / min(row["two"]), ""))
+    bare = results["limits"].get(size, {}).get("scaling")
+    out.append(Ratio("the passes in C, two at once on two cores / one alone", bare, ""))
+    same = float(all(row["same_bits"] for row in pairs.values())) if pairs else None
     words = "interval limits on one core and on two the same to the last bit (1 = yes)"
-    out.append(Ratio(words, same_bits(results), "1", lambda v: v == 1))
+    out.append(Ratio(words, same, "1", lambda v: v == 1))
     for method in COMPILED:
         words = f"share of the C limit, {method}, {few:,} replicates"
         out.append(Ratio(words, limit_share(results, one[method]), "0.4 or more", lambda v: v >= 0.4, ".3f", cut))
@@ -151,16 +158,6 @@ def largest_error(results: Results) -> float | None:
     """Largest difference between the log-likelihoods riskstd reports and the referee's."""
     own = (row for row in results["fits"] if row["program"].startswith("riskstd") and row["status"] == "ok")
     return max((abs(row["log_likelihood"] - row["referee"]) for row in own), default=None)
-
-
-def same_bits(results: Results) -> float | None:
-    """1 when every bootstrap run on two cores gave the limits of the run on one."""
-    found = []
-    for two in (row for row in results["bootstraps"] if row["threads"] == 2 and row["status"] == "ok"):
-        one = find(results["bootstraps"], **{k: two[k] for k in ("size", "method", "replicates")}, threads=1)
-        if one and one.get("measured_replicates") == two.get("measured_replicates"):
-            found.append(one["digest"] == two["digest"])
-    return float(all(found)) if found else None
 
 
 def limit_share(results: Results, row: dict[str, Any] | None, evaluations: float = EVALUATIONS) -> float | None:

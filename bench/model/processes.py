@@ -37,6 +37,12 @@ def pinned(threads: int) -> list[str]:
     return ["taskset", "--cpu-list", ",".join(map(str, cores))]
 
 
+def each_core() -> list[list[str]]:
+    """Commands that keep one program on each of the last two cores; none where there are fewer."""
+    cores = sorted(os.sched_getaffinity(0))[-2:] if pinned(1) else []
+    return [["taskset", "--cpu-list", str(core)] for core in cores] if len(cores) == 2 else []
+
+
 def run(command: list[str], out: Path, *, threads: int, limit: float, extra: dict[str, str] | None = None) -> dict:
     """Run a measured process.
 

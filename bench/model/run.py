@@ -123,6 +123,7 @@ class Run:
             "data": {},
             "fits": [],
             "bootstraps": [],
+            "scaling": [],
             "memory": [],
             "limits": {},
         }
@@ -193,8 +194,13 @@ class Run:
                 self.bootstrap(size, method, plan.replicates, 1)
         for method in METHODS:
             if cores > 1:
-                self.bootstrap(plan.main, method, plan.replicates, 2)
+                self.scaling(plan.main, method, plan.replicates)
             self.bootstrap(plan.main, method, plan.many, 1)
+
+    def scaling(self, size: str, method: str, replicates: int) -> None:
+        job = {"kind": "scaling", "folder": str(self.folder(size)), "method": method, "replicates": replicates}
+        found = processes.run_riskstd(job, threads=2, limit=20 * self.bootstrap_limit + 600.0)
+        self.add("scaling", {"size": size, "method": method, **found})
 
     def bootstrap(self, size: str, method: str, replicates: int, threads: int) -> None:
         job = {
@@ -225,8 +231,9 @@ class Run:
 
     def limits(self) -> None:
         for size in (size for size in self.plan.bootstrap_sizes if size not in UNCOLLAPSED):
+            at_once = processes.each_core() if size == self.plan.main else []
             self.results["limits"][size] = measure_limit(
-                self.folder(size), self.plan.limit_seconds, processes.pinned(1)
+                self.folder(size), self.plan.limit_seconds, processes.pinned(1), at_once
             )
 
 
@@ -304,7 +311,7 @@ def main() -> int:
 def any_failed(results: dict[str, Any]) -> bool:
     """Whether a process of riskstd itself came to nothing."""
     own = [row for row in results["fits"] if row["program"].startswith("riskstd")]
-    own += [*results["bootstraps"], *results["memory"]]
+    own += [*results["bootstraps"], *results["scaling"], *results["memory"]]
     own += [results[f"first_call_{name}_cache"] for name in ("empty", "filled")]
     return any(row["status"] != "ok" for row in own)
 

@@ -123,7 +123,8 @@ def test_layouts_give_the_same_score():
     )  # fmt: skip
     del refitter._local.work
     for one, other in zip(by_pattern, evaluate_lanes(refitter, theta, multiplicity), strict=True):
-        assert_allclose(one, other, rtol=1e-12, atol=1e-10)
+        # a table of patterns is kept in float32
+        assert_allclose(one, other, rtol=1e-6, atol=2e-6 * np.abs(other).max())
 
 
 def test_rows_begin_at_cache_lines():
@@ -213,7 +214,7 @@ def test_ratios_equal_those_of_one_refit_at_a_time():
     refits = refitter.refit_many(resamples(fit.n_facilities, 11))
     effects = [refit.effects + 0.1 for refit in refits]
     for one, other in zip(refitter.ratios(refits, effects), Refitter.ratios(refitter, refits, effects), strict=True):
-        assert_allclose(one, other, rtol=1e-13)
+        assert_allclose(one, other, rtol=1e-8)
 
 
 def test_lanes_that_do_not_settle_are_refitted_one_by_one(monkeypatch):

@@ -25,6 +25,9 @@ class NumberedSampler:
         self.n_facilities = n_facilities
         self.asked = []
 
+    def draw_parts(self, parts):
+        yield from map(self.draw, parts)
+
     def draw(self, numbers):
         self.asked += list(numbers)
         number = np.array(numbers, dtype=float)

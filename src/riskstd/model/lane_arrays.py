@@ -37,6 +37,8 @@ class LaneLayout:
         Rows of the column blocks whose product a table row is; None where the blocks serve.
     n_rows : int
         Table rows.
+    n_shared : int
+        Rows, the first ones, that so many cells share that their residuals need carrying over.
     """
 
     index: tuple[IntArray, ...]
@@ -44,20 +46,24 @@ class LaneLayout:
     pointer: IntArray
     pattern_index: tuple[IntArray, ...] | None
     n_rows: int
+    n_shared: int = 0
 
     @classmethod
-    def of(cls, cells: Cells) -> LaneLayout:
-        """Layout of some cells."""
+    def of(cls, cells: Cells, shared_above: int) -> LaneLayout:
+        """Layout of some cells; a row of more than `shared_above` of them is a shared one."""
         n_patterns, pointer = len(cells.design.index), cells.pointer.astype(np.uint64)
         if n_patterns * CELLS_PER_PATTERN > len(cells.n):
             return cls(_columns(cells.index), cells.n, pointer, None, cells.design.n_table_rows)
-        by_frequency = np.argsort(-np.bincount(cells.pattern, minlength=n_patterns), kind="stable")
+        uses = np.bincount(cells.pattern, minlength=n_patterns)
+        by_frequency = np.argsort(-uses, kind="stable")
         rank = np.empty(n_patterns, dtype=np.uint32)
         rank[by_frequency] = np.arange(n_patterns)
         row = rank[cells.pattern]
         # a pattern is in a facility's cells once
         order = np.argsort(cells.facility.astype(np.int64) * n_patterns + row)
-        return cls((row[order],), cells.n[order], pointer, _columns(cells.design.index[by_frequency]), n_patterns)
+        n_shared = int(np.sum(uses > shared_above))
+        rows = _columns(cells.design.index[by_frequency])
+        return cls((row[order],), cells.n[order], pointer, rows, n_patterns, n_shared)
 
 
 class LaneWork:
@@ -72,9 +78,11 @@ class LaneWork:
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
         self.packed = lines(m * (m + 1) // 2)
-        self.table = self.block_table = lines(2 * of.layout.n_rows)
+        self.block_odds, self.block_residual = self.odds, self.residual = lines(n_rows), lines(n_rows)
+        self.carry = (0, of.layout.index, self.block_residual)
         if of.layout.pattern_index is not None:
-            self.block_table = lines(2 * n_rows)
+            self.odds, self.residual = (half_lines(of.layout.n_rows) for _ in range(2))
+            self.carry = (of.layout.n_shared, of.layout.pattern_index, self.block_residual)
         self.copies, self.form = (lines(n_facilities) for _ in range(2))
         self.weight = np.empty((n_facilities, LANES), dtype=np.float32)
         self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
@@ -86,9 +94,9 @@ class LaneWork:
         """Odds of the table rows at `beta`, residuals of zero."""
         design, pattern_index = of.cells.design, of.layout.pattern_index
         rows = (design.pointer, design.column, design.value, design.offset)
-        of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_table)
+        of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_odds, self.block_residual)
         if pattern_index is not None:
-            of.kernels.join_blocks(self.block_table, pattern_index, self.table)
+            of.kernels.join_blocks(self.block_odds, pattern_index, self.odds, self.residual)
 
     def begin(self, of: LaneRefitter) -> None:
         """Set modes and sums of w to those of the full fit."""
@@ -110,7 +118,8 @@ class LaneWork:
         """Modes, sums of w, residuals and score of log tau at `beta` and `tau`."""
         self.fill_tables(of)
         layout = of.layout
-        cells = (self.tau, self.table, layout.index, layout.pointer, layout.n, of.cells.events, self.copies, mode_step)
+        tables = (self.tau, self.odds, self.residual, self.carry)
+        cells = (*tables, layout.index, layout.pointer, layout.n, of.cells.events, self.copies, mode_step)
         modes = (self.u, self.sum_w, self.sum_w1, self.score_tau, self.group)
         if of.quadrature is None:
             of.kernels.evaluate(of.kind, *cells, *modes)
@@ -122,9 +131,9 @@ class LaneWork:
         """Sum of the residuals of the table rows times the rows, lanes first."""
         design, pattern_index = of.cells.design, of.layout.pattern_index
         if pattern_index is not None:
-            of.kernels.share_to_blocks(self.table, pattern_index, self.block_table)
+            of.kernels.carry_over(self.residual, of.layout.n_rows, pattern_index, self.block_residual)
         self.gradient[:] = 0.0
-        of.kernels.table_sums(design.pointer, design.column, design.value, self.block_table, self.gradient)
+        of.kernels.table_sums(design.pointer, design.column, design.value, self.block_residual, self.gradient)
         return self.gradient.T
 
 
@@ -191,6 +200,17 @@ def lane_count(dtype: type[np.floating]) -> int:
     (8, 16)
     """
     return LINE_BYTES // np.dtype(dtype).itemsize
+
+
+def half_lines(n: int) -> NDArray[np.float32]:
+    """Zeros in n rows of eight float32, two to a line of the cache.
+
+    Examples
+    --------
+    >>> half_lines(3).shape
+    (3, 8)
+    """
+    return lines(-(-n // 2), np.float32).reshape(-1, LANES)[:n]
 
 
 def lines(n: int, dtype: type[np.floating] = np.float64) -> NDArray[Any]:

@@ -68,7 +68,7 @@ class LaneRefitter(Refitter):
         longest_move = np.sqrt(2.0) * at.tau * np.exp(MAX_LOG_TAU_RISE) * max(1.0, self.nodes.max(initial=0.0))
         self.product_cases = float(np.clip(LARGEST_LOG_PRODUCT // longest_move, 1, MAX_PRODUCT_CASES))
         self.is_reml = objective.reml
-        self.layout = LaneLayout.of(cells)
+        self.layout = LaneLayout.of(cells, lanes.CARRY_FACILITIES)
         self.start_modes = (at.u, at.sum_w, at.sum_w1)
         self._local = threading.local()
         self.start_reml = 0.0
@@ -94,7 +94,7 @@ class LaneRefitter(Refitter):
                 work.beta[:, lane] = refits[which].beta
                 work.u[:, lane] = effects[which]
             work.fill_tables(self)
-            self.kernels.standardized_ratios(work.table, layout.index, layout.pointer, layout.n, work.u, work.form)
+            self.kernels.standardized_ratios(work.odds, layout.index, layout.pointer, layout.n, work.u, work.form)
             out += [work.form[:, lane].copy() for lane in range(n)]
         return out
 

@@ -17,9 +17,11 @@ does not depend on the order or grouping in which replicates are computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -117,10 +119,31 @@ class Resampler:
         -------
         Replicates
         """
+        return next(self.draw_parts([numbers]))
+
+    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
+        """Draw one part after the other, each as by `draw`.
+
+        The next part is begun before one is handed over, so that no thread waits while that one is put away.
+        """
+        if self._pool is None:
+            yield from (join_replicates(list(map(self._draw_some, self._tasks(numbers)))) for numbers in parts)
+            return
+        begun: deque[list[Future[Replicates]]] = deque()
+        try:
+            for numbers in parts:
+                begun.append([self._pool.submit(self._draw_some, task) for task in self._tasks(numbers)])
+                if len(begun) > 1:
+                    yield join_replicates([task.result() for task in begun.popleft()])
+            while begun:
+                yield join_replicates([task.result() for task in begun.popleft()])
+        finally:
+            for task in chain.from_iterable(begun):
+                task.cancel()
+
+    def _tasks(self, numbers: Sequence[int]) -> list[Sequence[int]]:
         size = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
-        tasks = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-        drawn = map(self._draw_some, tasks) if self._pool is None else self._pool.map(self._draw_some, tasks)
-        return join_replicates(list(drawn))
+        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
@@ -175,11 +198,12 @@ def draw_replicates(
     """
     numbers = list(replicates)
     resampler = Resampler(fit, seed=seed, variance=variance, threads=threads)
-    parts = []
-    for start in range(0, len(numbers), CHUNK):
-        parts.append(resampler.draw(numbers[start : start + CHUNK]))
+    parts, done = [], 0
+    for part in resampler.draw_parts(numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)):
+        parts.append(part)
+        done += len(part.dropped)
         if progress is not None:
-            progress(min(start + CHUNK, len(numbers)), len(numbers))
+            progress(done, len(numbers))
     return join_replicates(parts)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -38,8 +38,8 @@ PART = ".part"
 class Sampler(Protocol):
     """Draws replicates by number; the same rows for any split of the numbers."""
 
-    def draw(self, numbers: Sequence[int]) -> Replicates:
-        """Draw the replicates with the given numbers."""
+    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
+        """Draw the replicates with the given numbers, part after part."""
         ...
 
 
@@ -237,18 +237,18 @@ def fill_store(
     progress : callable(done, total), optional
         Called after each chunk, kept or drawn.
     """
-    drawing: Sampler | None = None
-    for first in range(0, n_replicates, CHUNK):
-        stop = min(first + CHUNK, n_replicates)
-        kept = store.kept(first)
-        if first + kept < stop:
-            drawing = drawing or sampler()
-            chunk = pack_chunk(drawing.draw(range(first + kept, stop)))
-            if kept:
+    firsts = range(0, n_replicates, CHUNK)
+    missing = {first: range(first + store.kept(first), min(first + CHUNK, n_replicates)) for first in firsts}
+    missing = {first: numbers for first, numbers in missing.items() if numbers}
+    drawn = sampler().draw_parts(missing.values()) if missing else iter(())
+    for first in firsts:
+        if first in missing:
+            chunk = pack_chunk(next(drawn))
+            if missing[first].start > first:
                 chunk = np.concatenate([store.read(first), chunk], axis=1)
             store.write(first, chunk)
         if progress is not None:
-            progress(stop, n_replicates)
+            progress(min(first + CHUNK, n_replicates), n_replicates)
 
 
 def pack_chunk(drawn: Replicates) -> FloatArray:

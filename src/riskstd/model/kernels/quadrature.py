@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from riskstd.model.kernels.lanes import GROUP, add_residual, cell_odds, find_modes
+from riskstd.model.kernels.lanes import CARRY_FACILITIES, GROUP, add_residual, carry_over, cell_odds, find_modes
 from riskstd.model.kernels.vector import (
     bounded,
     choose_above,
@@ -30,11 +30,11 @@ N_ROWS = 8
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def probabilities_at_mode(table, index, n, start, stop, factor, probability):
+def probabilities_at_mode(odds, index, n, start, stop, factor, probability):
     """Write p of each cell; sums of n p, n p^2 and n p^3."""
     first, second, third = splat(0.0), splat(0.0), splat(0.0)
     for c in range(start, stop):
-        z = cell_odds(table, index, c) * factor
+        z = cell_odds(odds, index, c) * factor
         p = z / (1.0 + z)
         store(probability, c - start, p)
         power = n[c] * p
@@ -129,7 +129,7 @@ def node_means(probability, n, centre, first, n_pairs, work, mean):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_nodes(
-    table,
+    odds,
     index,
     n,
     start,
@@ -155,7 +155,7 @@ def add_nodes(
     """
     n_pairs = len(node)
     cases = n[start:stop]
-    first, second, third = probabilities_at_mode(table, index, n, start, stop, factor, probability)
+    first, second, third = probabilities_at_mode(odds, index, n, start, stop, factor, probability)
     w0 = first - second
     w1 = first - 3.0 * second + 2.0 * third
     f = 1.0 / (w0 + precision)
@@ -240,7 +240,9 @@ def add_nodes(
 @njit(cache=True, nogil=True, error_model="numpy")
 def evaluate_quadrature(
     tau,
-    table,
+    odds,
+    residual,
+    carry,
     index,
     pointer,
     n,
@@ -270,11 +272,11 @@ def evaluate_quadrature(
     factors, sums = group[:GROUP], group[GROUP:]
     for begin in range(0, len(events), GROUP):
         end = min(begin + GROUP, len(events))
-        find_modes(begin, end, table, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums)
+        find_modes(begin, end, odds, index, pointer, n, events, precision, tolerance, u, sum_w, sum_w1, factors, sums)
         for j in range(begin, end):
             start, stop, copies = pointer[j], pointer[j + 1], load(multiplicity, j)
             w0, w1, slope, level, tilt = add_nodes(
-                table, index, n, start, stop, splat(events[j]), load(u, j), load(factors, j - begin), precision,
+                odds, index, n, start, stop, splat(events[j]), load(u, j), load(factors, j - begin), precision,
                 node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
             )  # fmt: skip
             store(sum_w, j, w0)
@@ -283,5 +285,7 @@ def evaluate_quadrature(
             for c in range(start, stop):
                 p, mean = load(probability, c - start), load(mean_probability, c - start)
                 r = mean + (p - p * p) * (level - tilt * p)
-                add_residual(table, index, c, (copies * n[c]) * r)
+                add_residual(residual, index, c, (copies * n[c]) * r)
+        if end % CARRY_FACILITIES == 0:
+            carry_over(residual, *carry)
     store(score_tau, 0, total)

@@ -85,6 +85,41 @@ def store(typing_context, array, row, vector):
     return types.void(array, types.intp, _of_array(array)), generate
 
 
+def _eight_address(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> tuple[Any, Any]:
+    """Address of a row of eight numbers, and their type in LLVM."""
+    number = ir.FloatType() if array_type.dtype == types.float32 else _DOUBLE
+    data = context.make_array(array_type)(context, builder, array).data
+    first = builder.mul(row, ir.Constant(row.type, LANES))
+    vector_type = ir.VectorType(number, LANES)
+    return builder.bitcast(builder.gep(data, [first]), vector_type.as_pointer()), vector_type
+
+
+@compiled_as
+def load_eight(typing_context, array, row):
+    """Row of an array of shape (n, 8) of float64 or float32, as float64."""
+
+    def generate(context, builder, signature, arguments):
+        address, vector_type = _eight_address(context, builder, signature.args[0], *arguments)
+        value = builder.load(address, typ=vector_type)
+        value.align = 4
+        return value if vector_type == _VECTOR else builder.fpext(value, _VECTOR)
+
+    return vec8(array, types.intp), generate
+
+
+@compiled_as
+def store_eight(typing_context, array, row, vector):
+    """Write a vector to a row of such an array, rounded to its type."""
+
+    def generate(context, builder, signature, arguments):
+        address, vector_type = _eight_address(context, builder, signature.args[0], *arguments[:2])
+        value = arguments[2] if vector_type == _VECTOR else builder.fptrunc(arguments[2], vector_type)
+        builder.store(value, address).align = 4
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vec8), generate
+
+
 def _splat(builder: Any, value: Any, vector_type: Any) -> Any:
     undefined = ir.Constant(vector_type, ir.Undefined)
     one = builder.insert_element(undefined, value, ir.Constant(_INT, 0))
