@@ -27,17 +27,20 @@ class CutClaims(Claims):
         Professional lines before the cut.
     reach : frozenset
         Definitions and options that the cut is wide enough for.
+    seconds : float
+        Time that the cut took.
     """
 
     source: Claims | None = field(default=None, repr=False)
     lines_before: int = 0
     reach: frozenset[Any] = frozenset()
+    seconds: float = 0.0
 
     @classmethod
-    def of(cls, source: Claims, tables: Mapping[str, ir.Table], lines: int, measures: Iterable[Measure]) -> CutClaims:
+    def of(cls, source: Claims, tables: Mapping[str, ir.Table], measures: Iterable[Measure], **known: Any) -> CutClaims:
         """Return the cut of some claims that has these tables and is wide enough for these measures."""
         kept = {f.name: getattr(source, f.name) for f in fields(Claims)} | {"tables": tables}
-        return cls(**kept, source=source, lines_before=lines, reach=frozenset(map(identity, measures)))
+        return cls(**kept, source=source, reach=frozenset(map(identity, measures)), **known)
 
     def covers(self, measure: Measure) -> bool:
         """Tell whether every row that a rule of the measure looks at is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
@@ -61,13 +62,15 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
     The tables take space in the engine of the claims until the cut is no longer referred to.
     """
     tell = progress or (lambda *_: None)
+    start = time.perf_counter()
     tables = dict(claims.tables)
     made: list[str] = []
     for done, (name, rows) in enumerate(_cuts(claims, measures, tables)):
         tell(done, len(STEPS), f"claims of candidates: {name.replace('_', ' ')}")
         tables[name] = materialize(rows, claims.connection)
         made.append(tables[name].get_name())
-    cut = CutClaims.of(claims, tables, count_rows(claims.professional_lines), measures)
+    seconds = round(time.perf_counter() - start, 3)
+    cut = CutClaims.of(claims, tables, measures, lines_before=count_rows(claims.professional_lines), seconds=seconds)
     weakref.finalize(cut, discard, claims.connection, made)
     return cut
 
@@ -75,13 +78,13 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
 def _cuts(claims: Claims, measures: Sequence[Measure], cut: dict[str, ir.Table]) -> Iterator[tuple[str, ir.Table]]:
     """Yield the tables cut, in the order of `STEPS`; `cut` holds those that are worked out already."""
     yield "professional_lines", _professional_lines(claims, measures)
-    spans = _candidate_days(CutClaims.of(claims, cut, 0, measures), measures).cache()
+    spans = _candidate_days(CutClaims.of(claims, cut, measures), measures).cache()
     yield "people", claims.people.semi_join(spans, "person_key")
     yield "enrollment", _enrollment(claims, measures, spans)
     for name in ("inpatient_claims", "stays", "procedures"):
         yield name, claims.tables[name].semi_join(spans, "person_key")
     yield "outpatient_lines", _outpatient_lines(claims, measures, spans)
-    yield "diagnoses", _diagnoses(CutClaims.of(claims, cut, 0, measures), claims.diagnoses, measures, spans)
+    yield "diagnoses", _diagnoses(CutClaims.of(claims, cut, measures), claims.diagnoses, measures, spans)
 
 
 def _professional_lines(claims: Claims, measures: Sequence[Measure]) -> ir.Table:

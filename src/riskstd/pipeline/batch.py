@@ -12,14 +12,18 @@ from typing import Any, Literal
 
 from riskstd.claims import Claims, read_claims
 from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
+from riskstd.claims.cut import CutClaims
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read
+from riskstd.cohort.cut import cut_claims
 from riskstd.errors import InputError
-from riskstd.pipeline.run import Progress, Run, is_complete, run_measure
+from riskstd.pipeline.engine import memory_errors, on_engine, open_engine
+from riskstd.pipeline.progress import Parts, Progress
+from riskstd.pipeline.run import Run, is_complete, run_measure
 from riskstd.pipeline.settings import RunSettings, check_engine, check_settings, period_text, settings_of
 from riskstd.pipeline.trace import CLAIMS_FOLDER
 from riskstd.pipeline.write import refuse_existing
-from riskstd.spec import load_measure
+from riskstd.spec import Measure, load_measure
 
 
 def run_measures(
@@ -47,8 +51,10 @@ def run_measures(
         Measure ids.
     claims, year, out, layout, options, progress, engine, period, settings
         As in `run_measure`.
-    bad_rows, memory
+    bad_rows
         As in `read_claims`.
+    memory
+        Memory limit of reading and of the claims steps.
     resume : bool
         Skip measures that were run to the end with the same definition, settings and files.
     overwrite : bool
@@ -77,13 +83,18 @@ def run_measures(
         refuse_existing(folder / m.id.lower(), overwrite=overwrite or resume)
     if not todo:
         return []
-    data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=progress)
-    return [
-        run_measure(
-            m, claims=data, out=folder, period=period, overwrite=overwrite or resume, progress=progress, **settings
-        )
-        for m in todo
-    ]
+    parts = Parts(progress, len(todo) + 2)
+    parts.start("claims tables")
+    data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within)
+    with memory_errors(memory):
+        parts.start("claims of candidates")
+        cut = cut_claims(on_engine(data, open_engine(memory)), todo, progress=parts.within)
+        return [_run(m, cut, parts, out=folder, period=period, overwrite=overwrite or resume, **settings) for m in todo]
+
+
+def _run(measure: Measure, claims: CutClaims, parts: Parts, **settings: Any) -> Run:
+    parts.start(f"{measure.id}: start")
+    return run_measure(measure, claims=claims, progress=parts.within, **settings)
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskstd.claims import Claims, read_claims
+from riskstd.claims import Claims
+from riskstd.claims.cut import CutClaims
 from riskstd.cohort import Cohort, build_cohort
+from riskstd.cohort.cut import cut_claims
 from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
+from riskstd.pipeline.engine import claims_for_run, memory_errors
 from riskstd.pipeline.manifest import MANIFEST, describe_claims, describe_definition, versions
 from riskstd.pipeline.modelling import Modelled, describe_model, model_outcomes
 from riskstd.pipeline.notes import claims_notes
+from riskstd.pipeline.progress import Parts, Progress
 from riskstd.pipeline.reporting import report_input
 from riskstd.pipeline.settings import (
     DEFAULT_SEED,
@@ -45,7 +49,8 @@ from riskstd.tables import (
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[int, int, str], None]
+PARTS = 7
+"""Reading, claims of candidates, cohort, visits, risk factors, model and rates, writing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +99,7 @@ def run_measure(
     options: Mapping[str, str] | None = None,
     profile: str = "facility",
     engine: str = "duckdb",
+    memory: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Run:
@@ -123,10 +129,12 @@ def run_measure(
         Audience of the report; `public` suppresses small cells.
     engine : {'duckdb'}
         Engine of the claims steps.
+    memory : str, optional
+        Memory limit of the engine, for example `1GB`; more spills to the folder for temporary files.
     overwrite : bool
         Replace a run that is there.
     progress : callable, optional
-        Called with steps done, steps in all, and what is being done.
+        Called with points done, points in all, and what is being done.
 
     Returns
     -------
@@ -137,6 +145,8 @@ def run_measure(
     ------
     ClaimsError, OptionError, SpecError
         When files, options or definition are at fault. Nothing is left half-written.
+    InputError
+        When the memory limit or the disk is too small.
     """
     definition = load_measure(measure, year) if isinstance(measure, str) else measure
     definition = definition.with_options(options or {})
@@ -144,11 +154,12 @@ def run_measure(
     settings = RunSettings(period_text(period), method, n_nodes, interval, n_bootstrap, seed, profile)
     check_settings(settings)
     folder = Path(out) / definition.id.lower()
-    tell = progress or (lambda *_: None)
-    with whole_folder(folder, overwrite=overwrite) as scratch:
-        data = claims if isinstance(claims, Claims) else read_claims(claims, layout=layout, progress=tell)
-        results = _compute(definition, data, settings, tell)
-        _write(scratch, definition, data, settings, results, tell)
+    parts = Parts(progress, PARTS)
+    with whole_folder(folder, overwrite=overwrite) as scratch, memory_errors(memory):
+        parts.start("claims tables")
+        data = claims_for_run(claims, layout=layout, memory=memory, progress=parts.within)
+        results = _compute(definition, data, settings, parts)
+        _write(scratch, definition, data, settings, results, parts)
     return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
 
 
@@ -164,24 +175,28 @@ def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inp
     return same_definition and same_options and same_claims and known["settings"] == settings
 
 
-def _compute(measure: Measure, claims: Claims, settings: RunSettings, tell: Progress) -> dict[str, Any]:
-    steps = 6
+def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Parts) -> dict[str, Any]:
     timings: dict[str, float] = {}
+    parts.start(f"{measure.id}: claims of candidates")
+    if not (isinstance(claims, CutClaims) and claims.covers(measure)):
+        claims = cut_claims(claims, [measure], progress=parts.within)
+    # Measures run together share one cut, and each says what it took.
+    timings["claims_of_candidates"] = claims.seconds
     with _timed(timings, "cohort"):
-        tell(0, steps, f"{measure.id}: cohort")
+        parts.start(f"{measure.id}: cohort")
         cohort = build_cohort(claims, measure, period=settings.period)
     with _timed(timings, "outcome"):
-        tell(1, steps, f"{measure.id}: hospital visits")
+        parts.start(f"{measure.id}: hospital visits")
         visits = find_hospital_visits(claims, cohort, measure)
     with _timed(timings, "risk_factors"):
-        tell(2, steps, f"{measure.id}: risk factors")
+        parts.start(f"{measure.id}: risk factors")
         risk = build_risk_factors(claims, cohort, measure)
     modelled, reason = None, ""
     with _timed(timings, "model_and_rates"):
-        tell(3, steps, f"{measure.id}: model and rates")
+        parts.start(f"{measure.id}: model and rates")
         # Whatever the model refuses here was built by the stages before it: the data are too few, not wrong.
         try:
-            modelled = _model(measure, cohort, visits, risk, settings, tell)
+            modelled = _model(measure, cohort, visits, risk, settings, parts)
         except (TooFewDataError, FitError) as error:
             reason = f"Too few data for a model: {error.found}; needed: {error.expected}."
     return {
@@ -195,7 +210,7 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, tell: Prog
 
 
 def _model(
-    measure: Measure, cohort: Cohort, visits: Visits, risk: RiskFactors, settings: RunSettings, tell: Progress
+    measure: Measure, cohort: Cohort, visits: Visits, risk: RiskFactors, settings: RunSettings, parts: Parts
 ) -> Modelled:
     return model_outcomes(
         cohort.procedures,
@@ -207,7 +222,7 @@ def _model(
         interval=settings.interval,
         n_bootstrap=settings.n_bootstrap or measure.definition.score.interval.replicates,
         seed=settings.seed,
-        progress=lambda done, total: tell(done, total, f"{measure.id}: bootstrap"),
+        progress=lambda done, total: parts.within(done, total, f"{measure.id}: bootstrap"),
     )
 
 
@@ -217,12 +232,12 @@ def _write(
     claims: Claims,
     settings: RunSettings,
     results: dict[str, Any],
-    tell: Progress,
+    parts: Parts,
 ) -> None:
-    tell(4, 6, f"{measure.id}: writing")
+    parts.start(f"{measure.id}: writing")
     cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
     modelled: Modelled | None = results["modelled"]
-    ids = _person_ids(claims)
+    ids = _person_ids(claims, cohort)
     write_csv(cohort.attrition, folder / "attrition.csv")
     procedures = _named(cohort.procedures, ids)
     write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
@@ -254,7 +269,7 @@ def _write(
     write_report_files(content, folder, profile=check_profile(settings.profile), cases=cases)
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
     write_json(manifest, folder / MANIFEST)
-    tell(6, 6, f"{measure.id}: done")
+    parts.finish(f"{measure.id}: done")
 
 
 def _manifest(
@@ -284,14 +299,14 @@ def _manifest(
     }
 
 
-def _person_ids(claims: Claims) -> pd.DataFrame:
+def _person_ids(claims: Claims, cohort: Cohort) -> pd.DataFrame:
     if claims.person_keys is None:
         raise InputError(
             "the map from person keys to identifiers is not with the claims tables",
             expected="private/person_keys.parquet",
             hint="read the claim files again",
         )
-    return to_frame(claims.person_keys)
+    return to_frame(claims.person_keys.semi_join(cohort.candidates.procedures, "person_key"))
 
 
 def _named(procedures: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
