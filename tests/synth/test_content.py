@@ -8,6 +8,7 @@ import pytest
 from riskstd.synth import stays
 from riskstd.synth.carrier import Pool, make_pool
 from riskstd.synth.codebook import CodeBook, PlannedTables
+from riskstd.synth.landsize import LandSize
 from riskstd.synth.people import GAP_DAYS, procedure_counts, procedure_days
 from riskstd.synth.plan import NO_DAY, Plan, Vocabulary, day_of, month_of, year_of
 from riskstd.synth.profile import conditions, measure_profile, texture
@@ -89,7 +90,7 @@ def test_plan_refuses_unknown_columns_and_keeps_blanks():
 def test_pool_draws_nothing_for_people_without_conditions():
     from riskstd.synth.people import Health
 
-    pool = make_pool(Vocabulary())
+    pool = make_pool(Vocabulary(), LandSize())
     assert isinstance(pool, Pool)
     nobody = Health(np.zeros(2), np.array([0]), np.array([0]), np.array([0, 1]), np.array([1, 0]))
     drawn = pool.condition(nobody, np.array([0, 1]), np.random.default_rng(0), 1.0)

@@ -153,9 +153,7 @@ def test_summary_and_readme_name_nobody(small):
 
 def test_progress_is_told(tmp_path):
     said = []
-    synthesize(
-        tmp_path, measures=["ASC-18"], facilities=2, procedures=20, progress=lambda *step: said.append(step)
-    )
+    synthesize(tmp_path, measures=["ASC-18"], facilities=2, procedures=20, progress=lambda *step: said.append(step))
     assert [(done, total) for done, total, _ in said] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riskstd.synth.codebook import YEARS, CodeBook
+from riskstd.synth.landsize import LandSize
 from riskstd.synth.people import Health
 from riskstd.synth.plan import NEVER_PLANNED, NONE, Plan, Vocabulary, day_of, year_of
 from riskstd.synth.profile import MeasureProfile, conditions, texture
@@ -23,6 +24,8 @@ class Pool:
     ordinary: np.ndarray
     condition_codes: np.ndarray
     condition_sizes: np.ndarray
+    denied: float = 0.0
+    lines_per_claim: tuple[float, ...] = (0.42, 0.38, 0.2)
 
     def condition(self, health: Health, person: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
         """Draw a diagnosis code of one of each person's conditions, for a part of them; else `NONE`."""
@@ -31,7 +34,7 @@ class Pool:
         return np.where((which >= 0) & (rng.random(len(person)) < share), self.condition_codes[which, slot], NONE)
 
 
-def make_pool(vocabulary: Vocabulary, *, physicians: int = 400, groups: int = 120) -> Pool:
+def make_pool(vocabulary: Vocabulary, size: LandSize) -> Pool:
     """Enter provider numbers and diagnosis codes into the vocabulary."""
     known = conditions()
     width = max(len(condition.codes) for condition in known)
@@ -39,11 +42,13 @@ def make_pool(vocabulary: Vocabulary, *, physicians: int = 400, groups: int = 12
     for row, condition in enumerate(known):
         codes[row, : len(condition.codes)] = vocabulary.many(condition.codes)
     return Pool(
-        vocabulary.many(f"92{number:08d}" for number in range(1017, 1017 + 7 * physicians, 7)),
-        vocabulary.many(f"93{number:08d}" for number in range(2011, 2011 + 11 * groups, 11)),
+        vocabulary.many(f"92{number:08d}" for number in range(1017, 1017 + 7 * size.physicians, 7)),
+        vocabulary.many(f"93{number:08d}" for number in range(2011, 2011 + 11 * size.groups, 11)),
         vocabulary.many(texture()["ordinary_diagnoses"]),
         codes,
         np.array([len(condition.codes) for condition in known]),
+        size.denied,
+        size.lines_per_claim,
     )
 
 
@@ -254,16 +259,17 @@ def add_ordinary_care(
     diagnoses[:, 1] = np.where(rng.random(n) < 0.3, ordinary[:, 1], NONE)
     claim = plan.new_claims(n)
     equipment = rng.random(n) < 0.015
+    denied = rng.random(n) < pool.denied if pool.denied else np.zeros(n, dtype=bool)
     span = np.where(rng.random(n) < 0.04, rng.integers(1, 6, n), 0)
     doctor = pool.physicians[rng.integers(100, len(pool.physicians), n)]
     plan.add(
         "carrier", "claims", claim=claim, person=person, first=day, last=day + span,
         principal=diagnoses[:, 0],
-        claim_type=np.where(equipment, number("72"), number("71")), payment=number("1"),
-        billing=pool.groups[rng.integers(0, len(pool.groups), n)], void=equipment,
+        claim_type=np.where(equipment, number("72"), number("71")), payment=np.where(denied, number("0"), number("1")),
+        billing=pool.groups[rng.integers(0, len(pool.groups), n)], void=equipment | denied,
     )  # fmt: skip
     plan.add_diagnoses("carrier", claim, diagnoses)
-    lines = rng.choice([1, 2, 3], size=n, p=[0.42, 0.38, 0.2])
+    lines = rng.choice(np.arange(1, len(pool.lines_per_claim) + 1), size=n, p=pool.lines_per_claim)
     row = np.repeat(np.arange(n), lines)
     line = np.arange(len(row)) - np.repeat(np.cumsum(lines) - lines, lines) + 1
     office = number.many(texture()["office_codes"])
@@ -275,8 +281,9 @@ def add_ordinary_care(
         hcpcs=np.where(first_line, office[rng.integers(0, len(office), len(row))],
                        other[rng.integers(0, len(other), len(row))]),
         type_of_service=np.where(first_line, number("1"), number("5")), specialty=number("11"),
-        place=np.where(first_line, number("11"), number("81")), indicator=number("A"),
-        diagnosis=diagnoses[row, 0], organization=NONE, performing=doctor[row], denied=equipment[row],
+        place=np.where(first_line, number("11"), number("81")),
+        indicator=np.where(denied[row], number("D"), number("A")),
+        diagnosis=diagnoses[row, 0], organization=NONE, performing=doctor[row], denied=(equipment | denied)[row],
     )  # fmt: skip
 
 

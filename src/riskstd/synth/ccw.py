@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from riskstd.synth.files import dates, plain_codes, texts
-from riskstd.synth.plan import FIRST_YEAR, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
+from riskstd.synth.plan import COLUMNS, FIRST_YEAR, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
 
 CLAIM_KINDS = ("carrier", "outpatient", "inpatient")
 LINE_FILES = {
@@ -23,6 +22,7 @@ _CLAIM_TYPES = {"outpatient": "40", "inpatient": "60"}
 _LEADING_DIGIT = {"carrier": 7, "outpatient": 4, "inpatient": 6}
 
 Columns = dict[str, pa.Array]
+Rows = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,23 @@ def claim_tables(plan: Plan, people: People, *, block: int = 0) -> Iterator[Clai
     """Give the claims of each type; claim numbers of different blocks differ."""
     persons = pa.array(people.person_id.tolist(), pa.string())
     for kind in CLAIM_KINDS:
-        claims = plan.frame(kind, "claims")
-        order = np.lexsort([claims[name].to_numpy() for name in ("claim", "first", "person")])
-        claims = claims.take(order).reset_index(drop=True)
-        claim_id = _claim_ids(len(claims), _LEADING_DIGIT[kind], block)
-        person_id = pa.DictionaryArray.from_arrays(pa.array(claims["person"].to_numpy(), pa.int32()), persons)
+        claims = plan.columns(kind, "claims")
+        order = np.lexsort([claims[name] for name in ("claim", "first", "person")])
+        claims = {name: values[order] for name, values in claims.items()}
+        n = len(order)
+        claim_id = _claim_ids(n, _LEADING_DIGIT[kind], block)
+        person_id = pa.DictionaryArray.from_arrays(pa.array(claims["person"], pa.int32()), persons)
         position = np.full(plan.claims_planned, NONE, dtype=np.int64)
-        position[claims["claim"].to_numpy()] = np.arange(len(claims))
+        position[claims["claim"]] = np.arange(n)
         base = _base_columns(kind, plan, claims, person_id, claim_id, position)
-        lines = plan.frame(kind, "lines")
-        at = position[lines["claim"].to_numpy()]
-        order = np.lexsort([lines["line"].to_numpy(), at])
-        line = _line_columns(kind, plan.vocabulary, lines.take(order))
-        yield ClaimTables(kind, base, line, year_of(claims["last"].to_numpy()), at[order])
+        at = position[plan.columns(kind, "lines", "claim")["claim"]]
+        # No claim has a million lines, so one integer sorts by claim and line.
+        order = np.argsort(at * 1_000_000 + plan.columns(kind, "lines", "line")["line"], kind="stable")
+        names = [name for name in COLUMNS[kind, "lines"] if name not in ("claim", "facility", "asc", "denied")]
+        line = _line_columns(
+            kind, plan.vocabulary, {name: plan.columns(kind, "lines", name)[name][order] for name in names}
+        )
+        yield ClaimTables(kind, base, line, year_of(claims["last"]), at[order])
 
 
 def _claim_ids(n: int, digit: int, block: int) -> pa.Array:
@@ -102,19 +106,19 @@ def enrolment_years() -> range:
 
 
 def _base_columns(
-    kind: str, plan: Plan, claims: pd.DataFrame, person_id: pa.Array, claim_id: pa.Array, position: np.ndarray
+    kind: str, plan: Plan, claims: Rows, person_id: pa.Array, claim_id: pa.Array, position: np.ndarray
 ) -> Columns:
     def text(name: str) -> pa.Array:
-        return texts(claims[name].to_numpy(), plan.vocabulary)
+        return texts(claims[name], plan.vocabulary)
 
     columns: Columns = {"BENE_ID": person_id, "CLM_ID": claim_id}
     if kind == "carrier":
         columns["NCH_CLM_TYPE_CD"] = text("claim_type")
     else:
         number = plan.vocabulary(_CLAIM_TYPES[kind])
-        columns["NCH_CLM_TYPE_CD"] = texts(np.full(len(claims), number), plan.vocabulary)
-    columns["CLM_FROM_DT"] = dates(claims["first"].to_numpy())
-    columns["CLM_THRU_DT"] = dates(claims["last"].to_numpy())
+        columns["NCH_CLM_TYPE_CD"] = texts(np.full(len(claims["claim"]), number), plan.vocabulary)
+    columns["CLM_FROM_DT"] = dates(claims["first"])
+    columns["CLM_THRU_DT"] = dates(claims["last"])
     if kind == "carrier":
         columns["CARR_CLM_PMT_DNL_CD"] = text("payment")
         columns["CARR_CLM_BLG_NPI_NUM"] = text("billing")
@@ -129,24 +133,24 @@ def _base_columns(
         }
     if kind == "inpatient":
         columns |= {
-            "CLM_ADMSN_DT": dates(claims["admission"].to_numpy()),
-            "NCH_BENE_DSCHRG_DT": dates(claims["discharge"].to_numpy()),
+            "CLM_ADMSN_DT": dates(claims["admission"]),
+            "NCH_BENE_DSCHRG_DT": dates(claims["discharge"]),
             "PTNT_DSCHRG_STUS_CD": text("status"),
             "CLM_SRC_IP_ADMSN_CD": text("source"),
         }
     columns |= _diagnosis_columns(kind, plan, claims, position)
     if kind == "inpatient":
-        columns |= _procedure_columns(plan, len(claims), position)
+        columns |= _procedure_columns(plan, len(claims["claim"]), position)
     return columns
 
 
-def _diagnosis_columns(kind: str, plan: Plan, claims: pd.DataFrame, position: np.ndarray) -> Columns:
+def _diagnosis_columns(kind: str, plan: Plan, claims: Rows, position: np.ndarray) -> Columns:
     """Return principal and other diagnoses; professional claims alone carry the version of each code."""
-    slots = plan.frame(kind, "diagnoses")
-    wide = np.full((len(claims), _SLOTS[kind]), NONE, dtype=np.int32)
-    wide[position[slots["claim"].to_numpy()], slots["slot"].to_numpy() - 1] = slots["code"].to_numpy()
+    slots = plan.columns(kind, "diagnoses")
+    wide = np.full((len(claims["claim"]), _SLOTS[kind]), NONE, dtype=np.int32)
+    wide[position[slots["claim"]], slots["slot"] - 1] = slots["code"]
     columns: Columns = {}
-    _add_code(columns, "PRNCPAL_DGNS_CD", claims["principal"].to_numpy(), plan.vocabulary, kind)
+    _add_code(columns, "PRNCPAL_DGNS_CD", claims["principal"], plan.vocabulary, kind)
     for slot in range(_SLOTS[kind]):
         _add_code(columns, f"ICD_DGNS_CD{slot + 1}", wide[:, slot], plan.vocabulary, kind)
     return columns
@@ -165,11 +169,11 @@ def _version(codes: np.ndarray, vocabulary: Vocabulary) -> pa.Array:
 
 
 def _procedure_columns(plan: Plan, n: int, position: np.ndarray) -> Columns:
-    slots = plan.frame("inpatient", "procedures")
+    slots = plan.columns("inpatient", "procedures")
     codes = np.full((n, _SLOTS["inpatient"]), NONE, dtype=np.int32)
     days = np.full((n, _SLOTS["inpatient"]), NO_DAY, dtype=np.int32)
-    at = position[slots["claim"].to_numpy()], slots["slot"].to_numpy() - 1
-    codes[at], days[at] = slots["code"].to_numpy(), slots["day"].to_numpy()
+    at = position[slots["claim"]], slots["slot"] - 1
+    codes[at], days[at] = slots["code"], slots["day"]
     columns: Columns = {}
     for slot in range(_SLOTS["inpatient"]):
         columns[f"ICD_PRCDR_CD{slot + 1}"] = texts(codes[:, slot], plan.vocabulary)
@@ -177,11 +181,11 @@ def _procedure_columns(plan: Plan, n: int, position: np.ndarray) -> Columns:
     return columns
 
 
-def _line_columns(kind: str, vocabulary: Vocabulary, lines: pd.DataFrame) -> Columns:
+def _line_columns(kind: str, vocabulary: Vocabulary, lines: Rows) -> Columns:
     def text(name: str) -> pa.Array:
-        return texts(lines[name].to_numpy(), vocabulary)
+        return texts(lines[name], vocabulary)
 
-    number = pa.array(lines["line"].to_numpy(), pa.int32())
+    number = pa.array(lines["line"], pa.int32())
     if kind == "carrier":
         return {
             "LINE_NUM": number,
@@ -190,18 +194,18 @@ def _line_columns(kind: str, vocabulary: Vocabulary, lines: pd.DataFrame) -> Col
             "PRVDR_SPCLTY": text("specialty"),
             "LINE_CMS_TYPE_SRVC_CD": text("type_of_service"),
             "LINE_PLACE_OF_SRVC_CD": text("place"),
-            "LINE_1ST_EXPNS_DT": dates(lines["first"].to_numpy()),
-            "LINE_LAST_EXPNS_DT": dates(lines["last"].to_numpy()),
+            "LINE_1ST_EXPNS_DT": dates(lines["first"]),
+            "LINE_LAST_EXPNS_DT": dates(lines["last"]),
             "HCPCS_CD": text("hcpcs"),
             "HCPCS_1ST_MDFR_CD": text("mod1"),
             "HCPCS_2ND_MDFR_CD": text("mod2"),
             "LINE_PRCSG_IND_CD": text("indicator"),
-            "LINE_ICD_DGNS_CD": plain_codes(lines["diagnosis"].to_numpy(), vocabulary),
-            "LINE_ICD_DGNS_VRSN_CD": _version(lines["diagnosis"].to_numpy(), vocabulary),
+            "LINE_ICD_DGNS_CD": plain_codes(lines["diagnosis"], vocabulary),
+            "LINE_ICD_DGNS_VRSN_CD": _version(lines["diagnosis"], vocabulary),
         }
     columns: Columns = {"CLM_LINE_NUM": number, "REV_CNTR": text("revenue")}
     if kind == "outpatient":
-        columns["REV_CNTR_DT"] = dates(lines["day"].to_numpy())
+        columns["REV_CNTR_DT"] = dates(lines["day"])
     columns["HCPCS_CD"] = text("hcpcs")
     if kind == "outpatient":
         columns["HCPCS_1ST_MDFR_CD"] = text("mod1")

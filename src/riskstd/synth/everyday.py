@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
 from riskstd.synth.background import CareRates, care_dates, care_intensity, care_window, is_covered
 from riskstd.synth.carrier import add_other_surgery
 from riskstd.synth.people import Health
-from riskstd.synth.plan import MONTHS, Plan
+from riskstd.synth.plan import MONTHS, CodeYear, Plan, Vocabulary, day_of
 from riskstd.synth.volumes import nation_facts
 from riskstd.synth.world import Schedule, World
 
@@ -24,10 +26,21 @@ def add_everyday_care(
     start, end = care_window(contacts, care_rates())
     expected = facts["care"]["other_surgery_a_year"] * care_intensity(health, start, end)
     person, day = care_dates(expected, start, end, rng)
+    world.code_years = code_years(world.plan.vocabulary)
     covered = is_covered(world, person, day)
     person, day = person[covered], day[covered]
     facility = world.facilities.npi[rng.integers(0, len(world.facilities.npi), len(person))]
     add_other_surgery(world.plan, world.pool, rng, facts["other_surgery"], person=person, day=day, facility=facility)
+
+
+def code_years(vocabulary: Vocabulary) -> list[CodeYear]:
+    """Return which diagnosis codes begin or end while the claims run."""
+    found = []
+    for code, entry in nation_facts()["code_years"].items():
+        first: date = entry["first_day"]
+        before, after = vocabulary(entry.get("before", code)), vocabulary(entry.get("after", code))
+        found.append(CodeYear(vocabulary(code), before, after, day_of(first.year, first.month, first.day)))
+    return found
 
 
 def care_rates() -> CareRates:
@@ -48,9 +61,9 @@ def fill_hospital_claims(plan: Plan, rng: np.random.Generator) -> None:
     """Add lines for supplies, drugs, tests and therapy until hospital claims have the usual number of lines."""
     facts = nation_facts()
     for kind in ("outpatient", "inpatient"):
-        claims, lines = plan.frame(kind, "claims"), plan.frame(kind, "lines")
-        claim = claims["claim"].to_numpy()
-        present = np.bincount(lines["claim"].to_numpy(), minlength=plan.claims_planned)[claim]
+        claims = plan.columns(kind, "claims", "claim", "first")
+        claim = claims["claim"]
+        present = np.bincount(plan.columns(kind, "lines", "claim")["claim"], minlength=plan.claims_planned)[claim]
         wanted = facts["care"][f"{kind}_lines"] - (present.mean() if len(present) else 0.0)
         more = rng.geometric(1 / (1 + max(wanted, 0.0)), len(claim)) - 1
         row = np.repeat(np.arange(len(claim)), more)
@@ -61,5 +74,5 @@ def fill_hospital_claims(plan: Plan, rng: np.random.Generator) -> None:
         hcpcs = plan.vocabulary.many(code for _, code in choices)[which]
         columns = {"claim": claim[row], "line": number, "revenue": revenue, "hcpcs": hcpcs}
         if kind == "outpatient":
-            columns["day"] = claims["first"].to_numpy()[row]
+            columns["day"] = claims["first"][row]
         plan.add(kind, "lines", **columns)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from riskstd.synth.codebook import YEARS, CodeBook
-from riskstd.synth.plan import NO_DAY, NONE, People, Plan, kept, numbered, year_of
+from riskstd.synth.plan import NO_DAY, NONE, People, Plan, kept, marked, numbered, year_of
 
 KEY = ["person", "day", "facility"]
 
@@ -57,32 +57,32 @@ def facts_of(
         Texts that matter as a diagnosis; all if left out.
     """
     wanted = np.ones(len(people), dtype=bool) if of_interest is None else of_interest
-    person_of = _person_of_claim(plan, plan.frame("carrier", "claims"), wanted)
-    lines = plan.frame("carrier", "lines")
-    asc = kept(lines, lines["asc"].to_numpy() & ~lines["denied"].to_numpy())
-    asc = kept(asc, person_of[asc["claim"].to_numpy()] >= 0)
+    person_of = _person_of_claim(plan, plan.columns("carrier", "claims", "claim", "person"), wanted)
+    lines = plan.columns("carrier", "lines", "claim", "first", "facility", "hcpcs", "asc", "denied")
+    at = np.flatnonzero(lines["asc"] & ~lines["denied"])
+    at = at[person_of[lines["claim"][at]] >= 0]
     asc_lines = pd.DataFrame(
         {
-            "person": person_of[asc["claim"].to_numpy()],
-            "day": asc["first"].to_numpy(),
-            "facility": asc["facility"].to_numpy(),
-            "code": asc["hcpcs"].to_numpy(),
+            "person": person_of[lines["claim"][at]],
+            "day": lines["first"][at],
+            "facility": lines["facility"][at],
+            "code": lines["hcpcs"][at],
         }
     ).drop_duplicates()
     by_claim = claim_diagnoses(plan, wanted, relevant)
     visits = plan.frame("visits", "claims")
     visits = kept(visits, wanted[visits["person"].to_numpy()])
     of_visit = plan.frame("visits", "lines")
-    of_visit = of_visit.merge(kept(by_claim, np.isin(by_claim["claim"].to_numpy(), of_visit["claim"])), on="claim")
+    in_visit = marked(plan.claims_planned, of_visit["claim"])
+    of_visit = of_visit.merge(kept(by_claim, in_visit[by_claim["claim"].to_numpy()]), on="claim")
     visit_diagnoses = numbered(of_visit, ["visit", "code"]).drop(columns="row").drop_duplicates(ignore_index=True)
     return Facts(people, asc_lines.reset_index(drop=True), _distinct(by_claim), visits, visit_diagnoses)
 
 
-def _person_of_claim(plan: Plan, claims: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
+def _person_of_claim(plan: Plan, claims: dict[str, np.ndarray], wanted: np.ndarray) -> np.ndarray:
     """Return the person of every claim number, `NONE` for other claims and people not wanted."""
-    person_of = np.full(plan.claims_planned, NONE, dtype=np.int64)
-    person = claims["person"].to_numpy()
-    person_of[claims["claim"].to_numpy()] = np.where(wanted[person], person, NONE)
+    person_of = np.full(plan.claims_planned, NONE, dtype=np.int32)
+    person_of[claims["claim"]] = np.where(wanted[claims["person"]], claims["person"], NONE)
     return person_of
 
 
@@ -100,34 +100,35 @@ def claim_diagnoses(plan: Plan, wanted: np.ndarray, relevant: np.ndarray | None 
     counts = ~plan.vocabulary.is_icd9()
     if relevant is not None:
         counts &= relevant
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    person_of = np.full(plan.claims_planned, NONE, dtype=np.int64)
+    counts = np.append(counts, False)  # blanks mark the last place
+    person_of = np.full(plan.claims_planned, NONE, dtype=np.int32)
+    day_of_claim = np.zeros(plan.claims_planned, dtype=np.int32)
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for kind in ("carrier", "outpatient", "inpatient"):
-        claims = plan.frame(kind, "claims")
-        claims = kept(claims, ~claims["void"])
-        day = claims["last"].to_numpy()
-        if kind == "inpatient":
-            discharge = claims["discharge"].to_numpy()
-            day = np.where(discharge == NO_DAY, day, discharge)
-        own = _person_of_claim(plan, claims, wanted)
-        day_of_claim = np.zeros(plan.claims_planned, dtype=np.int64)
-        day_of_claim[claims["claim"].to_numpy()] = day
-        slots = plan.frame(kind, "diagnoses")
-        found = [(frame["claim"].to_numpy(), frame[name].to_numpy())
-                 for frame, name in ((claims, "principal"), (slots, "code"))]  # fmt: skip
-        parts += [(claim, day_of_claim[claim], code) for claim, code in found]
+        claims = _standing(plan, kind)
+        person_of = np.maximum(person_of, _person_of_claim(plan, claims, wanted))
+        day_of_claim[claims["claim"]] = claims["day"]
+        slots = plan.columns(kind, "diagnoses", "claim", "code")
+        for claim, code in ((claims["claim"], claims["principal"]), (slots["claim"], slots["code"])):
+            at = np.flatnonzero(counts[code] & (person_of[claim] >= 0))
+            found.append((claim[at], day_of_claim[claim[at]], code[at]))
         if kind == "carrier":
-            lines = plan.frame(kind, "lines")
-            lines = kept(lines, ~lines["denied"])
-            parts.append((lines["claim"].to_numpy(), lines["last"].to_numpy(), lines["diagnosis"].to_numpy()))
-        person_of = np.maximum(person_of, own)
-    rows = []
-    for claim, day, code in parts:
-        keep = (code >= 0) & (person_of[claim] >= 0)
-        keep[keep] = counts[code[keep]]
-        rows.append((claim[keep], day[keep], code[keep]))
-    claim, day, code = (np.concatenate(column) for column in zip(*rows, strict=True))
+            lines = plan.columns(kind, "lines", "claim", "last", "diagnosis", "denied")
+            at = np.flatnonzero(counts[lines["diagnosis"]] & ~lines["denied"] & (person_of[lines["claim"]] >= 0))
+            found.append((lines["claim"][at], lines["last"][at], lines["diagnosis"][at]))
+    claim, day, code = (np.concatenate(column) for column in zip(*found, strict=True))
     return pd.DataFrame({"claim": claim, "person": person_of[claim], "day": day, "code": code})
+
+
+def _standing(plan: Plan, kind: str) -> dict[str, np.ndarray]:
+    """Return claim, person, principal diagnosis and service day of the claims that are not void."""
+    names = ("claim", "person", "principal", "last", "void")
+    claims = plan.columns(kind, "claims", *names, *(("discharge",) if kind == "inpatient" else ()))
+    claims["day"] = claims["last"]
+    if kind == "inpatient":
+        claims["day"] = np.where(claims["discharge"] == NO_DAY, claims["last"], claims["discharge"])
+    stands = ~claims["void"]
+    return {name: values[stands] for name, values in claims.items()}
 
 
 def candidates_of(book: CodeBook, facts: Facts) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from riskstd.synth.landsize import LandSize
 from riskstd.synth.plan import NEVER_PLANNED, NO_DAY, NONE, Plan, Vocabulary
 
 _STATES = [f"9{mark}" for mark in "9XYZWVUTSRQPNMLKJHGFEDCBA"]
@@ -18,6 +19,7 @@ class Hospitals:
     ccn: np.ndarray
     npi: np.ndarray
     acute: int
+    replaced: float = 0.0
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw hospitals for n visits."""
@@ -28,12 +30,12 @@ class Hospitals:
         return hospital >= self.acute
 
 
-def make_hospitals(vocabulary: Vocabulary, *, acute: int = 90, critical_access: int = 10) -> Hospitals:
+def make_hospitals(vocabulary: Vocabulary, size: LandSize) -> Hospitals:
     """Enter hospitals into the vocabulary; CCNs begin with a 9 and a digit or letter that no state has."""
-    ccn = [f"{_STATES[number // 900]}0{number % 900 + 1:03d}" for number in range(acute)]
-    ccn += [f"{_STATES[number // 90]}13{number % 90:02d}" for number in range(critical_access)]
+    ccn = [f"{_STATES[number // 900]}0{number % 900 + 1:03d}" for number in range(size.hospitals)]
+    ccn += [f"{_STATES[number // 90]}13{number % 90:02d}" for number in range(size.critical_access)]
     npi = [f"94{number:08d}" for number in range(5003, 5003 + 13 * len(ccn), 13)]
-    return Hospitals(vocabulary.many(ccn), vocabulary.many(npi), acute)
+    return Hospitals(vocabulary.many(ccn), vocabulary.many(npi), size.hospitals, size.replaced)
 
 
 def add_outpatient_visits(
@@ -58,13 +60,14 @@ def add_outpatient_visits(
     critical = hospitals.is_critical_access(hospital)
     overnight = (ed | observation) & (rng.random(n) < 0.15)
     by_reason = rng.random(n) < 0.5
+    replaces = rng.random(n) < hospitals.replaced if hospitals.replaced else np.zeros(n, dtype=bool)
     claim = plan.new_claims(n)
     plan.add(
         "outpatient", "claims", claim=claim, person=person, first=day, last=day + overnight,
         principal=diagnoses[:, 0], ccn=hospitals.ccn[hospital], npi=hospitals.npi[hospital],
         facility_type=np.where(critical, number("8"), number("1")),
         bill_class=np.where(critical, number("5"), number("3")),
-        frequency=np.where(void & ~by_reason, number("8"), number("1")),
+        frequency=np.where(void & ~by_reason, number("8"), np.where(replaces, number("7"), number("1"))),
         nonpayment=np.where(void & by_reason, number("N"), NONE), void=void,
     )  # fmt: skip
     plan.add_diagnoses("outpatient", claim, diagnoses)

@@ -10,11 +10,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from riskstd.synth.everyday import add_everyday_care, care_rates, fill_hospital_claims
+from riskstd.synth.everyday import add_everyday_care, care_rates, code_years, fill_hospital_claims
 from riskstd.synth.facilities import Facilities
+from riskstd.synth.landsize import LandSize
 from riskstd.synth.plan import Vocabulary
 from riskstd.synth.profile import MeasureProfile, measure_profile
-from riskstd.synth.simulate import Land, LandSize, make_land, simulate_people
+from riskstd.synth.simulate import Land, make_land, simulate_people
 from riskstd.synth.truth import find_truth
 from riskstd.synth.volumes import draw_volumes, nation_facts
 from riskstd.synth.world import World
@@ -105,6 +106,7 @@ def draw_nation(people: int, seed: int, measures: tuple[str, ...]) -> Nation:
     size = land_size(people)
     land = make_land(vocabulary, profiles, size)
     vocabulary.many(_CLAIM_TEXTS)
+    code_years(vocabulary)
     facilities = draw_national_facilities(people, profiles, vocabulary, np.random.default_rng(first))
     mu, kept_share = _pilot(land, profiles, facilities, second, np.random.default_rng(third))
     candidates = {name: float(facilities.weight[name].sum()) / kept_share[name] for name in measures}
@@ -119,6 +121,9 @@ def land_size(people: int) -> LandSize:
         groups=min(max(people // 400, 120), 60_000),
         hospitals=hospitals - hospitals // 4,
         critical_access=max(hospitals // 4, 4),
+        denied=nation_facts()["care"]["denied"],
+        replaced=nation_facts()["care"]["replaced"],
+        lines_per_claim=tuple(nation_facts()["care"]["lines_per_claim"]),
     )
 
 
@@ -174,6 +179,7 @@ def simulate_block(nation: Nation, land: Land, block: int) -> World:
         people=last - first, rates=care_rates(), mortality=nation_facts()["care"]["mortality"], mu=nation.mu,
         more=partial(add_everyday_care, rng=streams[5]),
     )  # fmt: skip
+    world.plan.settle_code_years(code_years(land.vocabulary))
     fill_hospital_claims(world.plan, streams[7])
     world.people.person_id = _person_ids(first, last, streams[6])
     return world

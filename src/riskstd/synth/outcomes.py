@@ -35,6 +35,8 @@ _PATTERN_WEIGHTS = (0.52, 0.10, 0.06, 0.16, 0.08, 0.04, 0.02, 0.02)
 def draw_outcomes(world: World, schedule: Schedule, health: Health, rng: np.random.Generator) -> None:
     """Draw outcomes in the order of each person's procedures, since visits become history."""
     for rank in range(int(schedule.rank.max()) + 1):
+        if world.code_years is not None:
+            world.plan.settle_code_years(world.code_years)
         facts = _facts(world, schedule.person[schedule.rank == rank])
         for i, profile in enumerate(world.profiles):
             rows = np.flatnonzero((schedule.measure == i) & (schedule.rank == rank))

@@ -178,6 +178,16 @@ class People:
         return len(self.person_id)
 
 
+@dataclass(frozen=True)
+class CodeYear:
+    """A code that begins or ends on a day: the code that holds before, and the one from then on."""
+
+    code: int
+    before: int
+    after: int
+    first_day: int
+
+
 @dataclass
 class Plan:
     """Claims, lines, diagnoses, procedures and visits as planned, batch by batch."""
@@ -222,35 +232,63 @@ class Plan:
         slots = np.cumsum(codes >= 0, axis=1)
         self.add(kind, "diagnoses", claim=claim[rows], slot=slots[rows, columns], code=codes[rows, columns])
 
-    def frame(self, kind: str, part: str) -> pd.DataFrame:
-        """Return all rows of a part so far, without dropped claims and visits."""
+    def columns(self, kind: str, part: str, *names: str) -> dict[str, np.ndarray]:
+        """Return columns of a part so far (all if none is named), without dropped claims and visits."""
         defaults = COLUMNS[kind, part]
         batches = self._batches.get((kind, part), [])
-        frame = pd.DataFrame(
-            {
-                name: np.concatenate([batch[name] for batch in batches])
-                if batches
-                else np.empty(0, _dtype(name, default))
-                for name, default in defaults.items()
-            }
-        )
+
+        def joined(name: str) -> np.ndarray:
+            if not batches:
+                return np.empty(0, _dtype(name, defaults[name]))
+            return np.concatenate([batch[name] for batch in batches])
+
+        found = {name: joined(name) for name in names or defaults}
         for key, count, dropped in (
             ("claim", self.claims_planned, self._dropped_claims),
             ("visit", self.visits_planned, self._dropped_visits),
         ):
-            if dropped and key in frame:
-                frame = kept(frame, ~marked(count, np.concatenate(dropped))[frame[key].to_numpy()])
-        return frame
+            gone = np.concatenate(dropped) if dropped else np.empty(0, np.int64)
+            if len(gone) and key in defaults:
+                stays = ~marked(count, gone)[found[key] if key in found else joined(key)]
+                found = {name: values[stays] for name, values in found.items()}
+                batches = []  # a second key would be joined without the first mask
+                defaults = {name: defaults[name] for name in found}
+        return found
+
+    def frame(self, kind: str, part: str) -> pd.DataFrame:
+        """Return all rows of a part so far, without dropped claims and visits."""
+        return pd.DataFrame(self.columns(kind, part))
+
+    def settle_code_years(self, years: list[CodeYear]) -> None:
+        """Replace diagnosis codes by those that hold on the last day of their claim, in visits on their first."""
+        changes = np.zeros(len(self.vocabulary.texts) + 1, dtype=bool)  # blanks mark the last place
+        changes[[year.code for year in years]] = True
+        last = np.zeros(self.claims_planned, dtype=np.int32)
+        for kind in ("carrier", "outpatient", "inpatient"):
+            claims = self.columns(kind, "claims", "claim", "last")
+            last[claims["claim"]] = claims["last"]
+        for (kind, part), batches in self._batches.items():
+            for name in ("principal", "code", "diagnosis"):
+                if name not in COLUMNS[kind, part] or part == "procedures":
+                    continue
+                for batch in batches:
+                    rows = np.flatnonzero(changes[batch[name]])
+                    day = batch["start"][rows] if kind == "visits" else last[batch["claim"][rows]]
+                    codes, settled = batch[name].copy(), batch[name][rows]
+                    for year in years:
+                        own = codes[rows] == year.code
+                        settled[own] = np.where(day[own] < year.first_day, year.before, year.after)
+                    codes[rows] = settled
+                    batch[name] = codes
 
     def drop_after_death(self, people: People) -> None:
         """Drop claims that begin after the day of death, with their visits."""
         for kind in ("carrier", "outpatient", "inpatient"):
-            claims = self.frame(kind, "claims")
-            death = people.death[claims["person"].to_numpy()]
-            late = claims["claim"].to_numpy()[(death != NO_DAY) & (claims["first"].to_numpy() > death)]
-            links = self.frame("visits", "lines")
-            gone = np.isin(links["claim"].to_numpy(), late)
-            self._dropped_visits.append(links["visit"].to_numpy()[gone])
+            claims = self.columns(kind, "claims", "claim", "person", "first")
+            death = people.death[claims["person"]]
+            late = claims["claim"][(death != NO_DAY) & (claims["first"] > death)]
+            links = self.columns("visits", "lines")
+            self._dropped_visits.append(links["visit"][np.isin(links["claim"], late)])
             self._dropped_claims.append(late)
 
 

@@ -12,6 +12,7 @@ from riskstd.synth.carrier import Pool, add_asc_days, draw_codes, make_pool, sam
 from riskstd.synth.codebook import CodeBook, PlannedTables
 from riskstd.synth.facilities import Facilities, draw_facilities
 from riskstd.synth.hospital import Hospitals, make_hospitals
+from riskstd.synth.landsize import LandSize
 from riskstd.synth.outcomes import draw_outcomes
 from riskstd.synth.people import (
     FIRST_PROCEDURE,
@@ -39,16 +40,6 @@ def simulate(
 
 
 @dataclass(frozen=True)
-class LandSize:
-    """How many providers there are."""
-
-    physicians: int = 400
-    groups: int = 120
-    hospitals: int = 90
-    critical_access: int = 10
-
-
-@dataclass(frozen=True)
 class Land:
     """What people meet and nobody draws anew: provider numbers, code books, planned admission tables."""
 
@@ -62,8 +53,7 @@ class Land:
 def make_land(vocabulary: Vocabulary, profiles: list[MeasureProfile], size: LandSize | None = None) -> Land:
     """Enter providers and codes into a vocabulary."""
     size = size or LandSize()
-    pool = make_pool(vocabulary, physicians=size.physicians, groups=size.groups)
-    hospitals = make_hospitals(vocabulary, acute=size.hospitals, critical_access=size.critical_access)
+    pool, hospitals = make_pool(vocabulary, size), make_hospitals(vocabulary, size)
     for profile in profiles:
         vocabulary.many(profile.visit_diagnoses)
     books = {profile.id: CodeBook(profile.measure, vocabulary) for profile in profiles}

@@ -11,7 +11,7 @@ from riskstd.synth.carrier import Pool
 from riskstd.synth.codebook import CodeBook, PlannedTables
 from riskstd.synth.facilities import Facilities
 from riskstd.synth.hospital import Hospitals
-from riskstd.synth.plan import People, Plan
+from riskstd.synth.plan import CodeYear, People, Plan
 from riskstd.synth.profile import MeasureProfile
 
 
@@ -28,6 +28,7 @@ class World:
     hospitals: Hospitals
     planned: PlannedTables
     mu: dict[str, float] = field(default_factory=dict)
+    code_years: list[CodeYear] | None = None
     drawn: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
