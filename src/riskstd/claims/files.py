@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskstd.claims.layouts import Layout, layout_names, load_layout, refused_layouts
+from riskstd.claims.scan import file_hash, quoted_name, scan
 from riskstd.errors import ClaimsError
 
 DELIMITERS = (",", "|", "\t", ";")
 _DATA_SUFFIXES = {".csv", ".txt", ".psv", ".tsv", ".dat", ".parquet"}
+_HEAD_BYTES = 1 << 17
 _DELIMITER_WORDS = "comma, pipe, tab or semicolon"
 
 
@@ -95,12 +96,6 @@ def find_delivery(folder: Path, layout: str = "auto") -> Delivery:
     return best
 
 
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def fingerprint(delivery: Delivery) -> list[dict[str, Any]]:
     """Return name, size and SHA-256 of every file that is read."""
     return [
@@ -171,10 +166,10 @@ def _inspect_parquet(path: Path) -> SourceFile:
 def _first_lines(path: Path) -> list[str]:
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-            content = stream.read(1 << 20)
+            content = stream.read(_HEAD_BYTES)
     except (OSError, EOFError, zlib.error):
         raise ClaimsError(f"file {path.name} cannot be unpacked", expected="gzip", hint="deliver it again") from None
-    if len(content) == 1 << 20:
+    if len(content) == _HEAD_BYTES:
         content = content[: content.rfind(b"\n")]
     try:
         text = content.decode("utf-8-sig")
@@ -241,11 +236,9 @@ def _fits_claim_type(layout: Layout, kind: str, file: SourceFile) -> bool:
 
 def _values_of(file: SourceFile, column: str) -> set[str]:
     """Return the distinct values of a column; empty if the file cannot be read as it stands."""
-    from riskstd.claims.staging import scan
-
-    name = column.replace('"', '""')
+    sql = f"SELECT DISTINCT trim(CAST({quoted_name(column)} AS VARCHAR)) FROM {scan(file)}"
     try:
-        rows = duckdb.connect().execute(f'SELECT DISTINCT trim(CAST("{name}" AS VARCHAR)) FROM {scan(file)}').fetchall()
+        rows = duckdb.connect().execute(sql).fetchall()
     except duckdb.Error:
         return set()
     return {value for (value,) in rows if value}

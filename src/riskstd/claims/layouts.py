@@ -61,6 +61,8 @@ class Layout(_Closed):
     files: dict[str, FileKind]
     columns: dict[str, tuple[str, ...]]
     slots: dict[str, Slots]
+    claim_key: tuple[str, ...] = ()
+    """Columns that name a claim together, where its number alone does not."""
 
     def names_of(self, canonical: str) -> tuple[str, ...]:
         """Return the names that a column may have in the source; `diagnosis_3` is slot 3."""

@@ -20,12 +20,16 @@ from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
-from riskstd.claims.staging import ROLE_COLUMNS, create_macros, quoted_path, stage_role
+from riskstd.claims.scan import quoted_path
+from riskstd.claims.staging import stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
 Progress = Callable[[int, int, str], None]
+
+_SHARE_OF_READING = 0.5
+"""Of the time that all takes, what goes into reading files."""
 
 
 def read_claims(
@@ -103,7 +107,8 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
         about = _read(con, delivery, partial, bad_rows, progress)
         con.close()
         (partial / "work.duckdb").unlink(missing_ok=True)
-        shutil.rmtree(partial / "spill", ignore_errors=True)
+        for scratch in ("spill", "staging"):
+            shutil.rmtree(partial / scratch, ignore_errors=True)
         (partial / MANIFEST).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", "utf-8")
         if target.exists():
             target.rmdir()
@@ -123,7 +128,6 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
 
 
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
-    create_macros(con)
     con.execute(f"SET temp_directory = {quoted_path(folder / 'spill')}")
     con.execute("SET preserve_insertion_order = true")
     if memory is not None:
@@ -136,41 +140,42 @@ def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None)
 def _read(
     con: duckdb.DuckDBPyConnection, delivery: Delivery, folder: Path, bad_rows: str, progress: Progress
 ) -> dict[str, Any]:
-    steps = len(ROLE_COLUMNS) + len(CLAIMS_TABLES) + 4
-    done = 0
+    total = max(1, sum(file.path.stat().st_size for file in delivery.files))
+    read = 0
 
-    def step(what: str) -> None:
-        nonlocal done
-        progress(done, steps, what)
-        done += 1
+    def tell(share: float, what: str) -> None:
+        progress(round(share * 1000), 1000, what)
 
-    staged = {}
-    for role in ROLE_COLUMNS:
-        step(f"reading {role.replace('_', ' ')}s")
-        staged[role] = stage_role(con, delivery, role)
-    step("checking dates")
-    unreadable = refuse_unreadable_dates(con, delivery, set_aside=bad_rows == "set_aside")
-    step("numbering people")
+    def count_bytes(file: str, size: int) -> None:
+        nonlocal read
+        read += size
+        tell(_SHARE_OF_READING * read / total, f"reading {file}")
+
+    threads = int(con.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    staged = stage_files(con, delivery, folder / "staging", threads, count_bytes)
+    unreadable = refuse_unreadable_dates(delivery, staged.unreadable, set_aside=bad_rows == "set_aside")
+    tell(_SHARE_OF_READING, "numbering people")
     build.build_person_keys(con)
     build.build_people(con)
-    build.build_enrollment(con)
-    step("joining lines to claims")
+    build.build_enrollment(con, delivery)
+    tell(0.55, "joining lines to claims")
     for setting in build.SETTINGS:
-        build.build_headers(con, setting)
+        build.build_claims(con, delivery, setting)
+    for setting in ("professional", "outpatient"):
         build.build_lines(con, setting)
-    build.build_professional_lines(con)
-    build.build_outpatient_lines(con)
-    step("joining stays")
-    build.build_inpatient_claims(con, delivery)
+    build.build_kept_lines(con)
+    tell(0.7, "joining stays")
+    build.build_inpatient_claims(con)
     _build_stays(con)
     build.build_diagnoses(con, delivery)
-    build.build_procedures(con)
-    counts = count_reading(con, delivery, staged, unreadable)
-    for table in CLAIMS_TABLES:
-        step(f"writing {table.name}")
-        _write_sorted(con, table, folder / f"{table.name}.parquet")
+    build.build_procedures(con, delivery)
+    kept = {}
+    for place, table in enumerate(CLAIMS_TABLES):
+        tell(0.72 + 0.27 * place / len(CLAIMS_TABLES), f"writing {table.name}")
+        kept[table.name] = _write_sorted(con, table, folder / f"{table.name}.parquet")
     _write_keys(con, folder)
-    progress(steps, steps, "claims tables written")
+    counts = count_reading(con, delivery, staged, kept, unreadable)
+    tell(1, "claims tables written")
     return {
         "inputs": fingerprint(delivery),
         "reading": how_read(bad_rows),
@@ -189,12 +194,14 @@ def _build_stays(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE stays AS {ibis.to_sql(stays, dialect='duckdb')}")
 
 
-def _write_sorted(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
+def _write_sorted(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> int:
     source = "inpatient_numbered" if table.name == "inpatient_claims" else table.name
     columns = ", ".join(f"CAST({c.name} AS {c.duckdb_type}) AS {c.name}" for c in table.columns)
     order = ", ".join(dict.fromkeys([*table.sorted_by, *table.names]))
-    rows = f"SELECT {columns} FROM {source} ORDER BY {order}"
-    con.execute(f"COPY ({rows}) TO {quoted_path(path)} (FORMAT parquet, COMPRESSION zstd)")
+    rows = f"SELECT {columns} FROM {source}" + (f" ORDER BY {order}" if table.name != "enrollment" else "")
+    written = con.execute(f"COPY ({rows}) TO {quoted_path(path)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+    con.execute(f"CREATE OR REPLACE TEMP VIEW written_{table.name} AS SELECT * FROM {quoted_path(path)}")
+    return int(written[0][0])
 
 
 def _write_keys(con: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -1,21 +1,37 @@
-"""Raw files as tables of text with canonical columns, and the SQL functions that clean cells."""
+"""Raw files as tables with canonical columns: every file read once, every cell in its type."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from riskstd.errors import ClaimsError
+from riskstd.claims.cells import Cleaner, arrow_type, sql_type
+from riskstd.claims.scan import NotPlainError, in_order, plain_blocks, quoted_path, text_batches
 
 if TYPE_CHECKING:
     from riskstd.claims.files import Delivery, SourceFile
     from riskstd.claims.layouts import Layout, Role
 
-_HEADER = ("person_id", "claim_id", "claim_type", "final_action", "from_date", "thru_date", "code_system")
+_HEADER = (
+    "person_id",
+    "claim_id",
+    "claim_type",
+    "final_action",
+    "from_date",
+    "thru_date",
+    "code_system",
+    "claim_birth_date",
+)
+_BIRTH = "claim_birth_date"
 _DIAGNOSES = ("principal_diagnosis", "principal_version", "diagnosis_{25}", "version_{25}")
 _INSTITUTION = (
     "provider_ccn",
@@ -39,9 +55,9 @@ def _expand(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 ROLE_COLUMNS: dict[Role, tuple[str, ...]] = {
-    "beneficiary": _expand(("person_id", "year", "birth_date", "death_date", "sex", "buy_in_{12}", "hmo_{12}")),
+    "beneficiary": _expand(("person_id", "year", "birth_date", "age", "death_date", "sex", "buy_in_{12}", "hmo_{12}")),
     "span": ("person_id", "birth_date", "death_date", "sex", "span_start", "span_end", "payer"),
-    "professional_header": _expand((*_HEADER, "denial", "billing_npi", *_DIAGNOSES)),
+    "professional_header": _expand((*_HEADER, _BIRTH, "denial", "billing_npi", *_DIAGNOSES)),
     "professional_line": (
         *_LINE,
         "hcpcs",
@@ -57,11 +73,12 @@ ROLE_COLUMNS: dict[Role, tuple[str, ...]] = {
         "line_diagnosis",
         "line_version",
     ),
-    "outpatient_header": _expand((*_HEADER, *_INSTITUTION, *_DIAGNOSES)),
+    "outpatient_header": _expand((*_HEADER, _BIRTH, *_INSTITUTION, *_DIAGNOSES)),
     "outpatient_line": (*_LINE, "revenue_code", "line_date", "hcpcs", *_MODIFIERS),
     "inpatient_header": _expand(
         (
             *_HEADER,
+            _BIRTH,
             *_INSTITUTION,
             "admission_date",
             "discharge_date",
@@ -75,80 +92,139 @@ ROLE_COLUMNS: dict[Role, tuple[str, ...]] = {
     "inpatient_line": (*_LINE, "revenue_code"),
 }
 
-# In a layout with all kinds of claims in one file, kind and bill type tell the roles apart.
+# What a cell is, by the name of its column without the number of its slot; text that is only trimmed is not named.
+_KINDS = {
+    **dict.fromkeys(("person_id", "claim_id"), "key"),
+    **dict.fromkeys(("span_start", "span_end", "procedure_day"), "date"),
+    **dict.fromkeys(("diagnosis", "principal_diagnosis", "line_diagnosis", "procedure", "hcpcs"), "code"),
+    **dict.fromkeys(("buy_in", "hmo", "modifier", "type_of_service", "processing", "admission_source"), "upper"),
+    **dict.fromkeys(("specialty", "place_of_service", "discharge_status"), "two"),
+    **dict.fromkeys(("claim_kind", "payer"), "lower"),
+    **dict.fromkeys(("line_number", "age"), "number"),
+    "provider_ccn": "six",
+    "revenue_code": "revenue_code",
+    "bill_type": "bill_type",
+    "year": "year",
+    "sex": "lower",
+    "claim_birth_date": "claim_birth",
+    "code_system": "icd",
+}
+SHOWN_POSITIONS = 5
+_ROWS_OF_A_BLOCK = 1 << 24  # more than a block of bytes can hold
+_OPTIONAL_DATES = ("procedure_day",)
+"""Dates that may hold anything: nothing rests on them."""
+
+# In a layout with all kinds of claims in one file, kind and bill type tell the settings apart.
 _INPATIENT_BILLS = "('11', '41')"
 _OTHER_BILLS = "('18', '21', '28', '32', '33', '34', '81', '82')"
-ROLE_FILTERS = {
-    "professional": "lower(claim_kind) = 'professional'",
-    "inpatient": f"lower(claim_kind) = 'institutional' AND left(as_bill_type(bill_type), 2) IN {_INPATIENT_BILLS}",
-    "outpatient": (
-        "lower(claim_kind) = 'institutional' AND coalesce(left(as_bill_type(bill_type), 2), '') "
-        f"NOT IN {_INPATIENT_BILLS} AND coalesce(left(as_bill_type(bill_type), 2), '') NOT IN {_OTHER_BILLS}"
-    ),
-}
-
-DATE_FORMATS = ("%Y%m%d", "%Y-%m-%d", "%d-%b-%Y", "%m/%d/%Y", "%d%b%Y", "%Y-%m-%d %H:%M:%S")
-
-FIRST_YEAR, LAST_YEAR = 1880, 2100
-"""Years that a date of a claim or a birth may have; others are taken for dates that cannot be read."""
-
-_MACROS = f"""
-CREATE OR REPLACE MACRO as_any_date(x) AS CASE
-  WHEN x = '0' THEN NULL
-  WHEN regexp_full_match(x, '[0-9]{{4}}') AND TRY_CAST(x AS INTEGER) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN NULL
-  WHEN regexp_full_match(x, '-?[0-9]{{1,5}}(\\.0+)?')
-    THEN DATE '1960-01-01' + CAST(TRY_CAST(x AS DOUBLE) AS INTEGER)
-  ELSE CAST(try_strptime(regexp_replace(x, '\\.0+$', ''), {list(DATE_FORMATS)!r}) AS DATE) END;
-CREATE OR REPLACE MACRO as_date(x) AS
-  CASE WHEN year(as_any_date(x)) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN as_any_date(x) END;
-CREATE OR REPLACE MACRO as_year(x) AS
-  CASE WHEN TRY_CAST(x AS DOUBLE) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN CAST(TRY_CAST(x AS DOUBLE) AS INTEGER) END;
-CREATE OR REPLACE MACRO as_revenue_code(x) AS
-  CASE WHEN regexp_full_match(regexp_replace(x, '\\.0+$', ''), '[0-9]{{1,3}}')
-    THEN lpad(regexp_replace(x, '\\.0+$', ''), 4, '0') ELSE upper(regexp_replace(x, '\\.0+$', '')) END;
-CREATE OR REPLACE MACRO as_code(x) AS nullif(upper(replace(replace(x, '.', ''), ' ', '')), '');
-CREATE OR REPLACE MACRO as_padded(x, n) AS
-  CASE WHEN regexp_full_match(x, '[0-9]+') AND length(x) < n THEN lpad(x, n, '0') ELSE upper(x) END;
-CREATE OR REPLACE MACRO as_bill_type(x) AS
-  CASE WHEN length(x) = 4 AND left(x, 1) = '0' THEN upper(substr(x, 2)) ELSE upper(x) END;
-"""
+_SETTING = f"""CASE WHEN claim_kind = 'professional' THEN 'professional'
+  WHEN claim_kind = 'institutional' THEN CASE
+    WHEN left(bill_type, 2) IN {_INPATIENT_BILLS} THEN 'inpatient'
+    WHEN coalesce(left(bill_type, 2), '') NOT IN {_OTHER_BILLS} THEN 'outpatient' END END"""
 
 
-def create_macros(con: duckdb.DuckDBPyConnection) -> None:
-    """Define the functions that turn cells into dates, codes and padded numbers.
+@dataclass(frozen=True)
+class UnreadableCells:
+    """Cells of one column of one file that must be read and cannot."""
 
-    Dates: yyyymmdd, ISO, dd-Mon-yyyy, m/d/yyyy, ddMonyyyy, and SAS day numbers (days from 1960, up to five digits).
-    """
-    con.execute(_MACROS)
+    kind: str
+    column: str
+    source: str
+    file: str
+    count: int
+    first_rows: tuple[int, ...]
 
 
-def stage_role(con: duckdb.DuckDBPyConnection, delivery: Delivery, role: Role) -> dict[str, int]:
-    """Create table `raw_<role>`: every row of the files of a role, cells trimmed, blanks null.
+@dataclass
+class Staged:
+    """What was read: rows by file, and cells that cannot be read."""
 
-    Returns
-    -------
-    dict of str to int
-        Rows of the role by file.
+    rows: dict[str, int] = field(default_factory=dict)
+    of_other_settings: int = 0
+    unreadable: list[UnreadableCells] = field(default_factory=list)
+
+
+def stage_files(
+    con: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    folder: Path,
+    threads: int,
+    read: Callable[[str, int], None],
+) -> Staged:
+    """Read every file once into Parquet, and create view `raw_<role>` for every role.
+
+    Parameters
+    ----------
+    con : duckdb connection
+    delivery : Delivery
+        Files and layout.
+    folder : Path
+        Folder for the Parquet files, which need a fraction of the room of the delivery.
+    threads : int
+        Blocks of a file to work on at the same time.
+    read : callable
+        Called with the name of a file and the bytes read of it.
 
     Raises
     ------
     ClaimsError
         When a file has rows that do not fit its header.
     """
-    columns = ROLE_COLUMNS[role]
-    empty = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in columns)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE raw_{role} AS SELECT {empty} WHERE false")
-    rows = {}
-    for file in delivery.of_role(role):
-        select = _select(delivery.layout, role, file)
-        inserted = _run(con, f"INSERT INTO raw_{role} SELECT {', '.join(columns)} FROM ({select})", file)
-        rows[file.name] = int(inserted[0][0])
-    return rows
+    staged = Staged()
+    cleaner = Cleaner()
+    layout = delivery.layout
+    for kind in layout.files:
+        files = delivery.of_kind([kind])
+        wanted = kind_columns(layout, kind)
+        present = [n for n in wanted if any(layout.source_column(n, list(file.header)) for file in files)]
+        blocks = _BlockFolder(folder / kind, present)
+        for file in files:
+            _stage_file(_Reading(file, layout, cleaner, blocks, threads), staged, read)
+        _create_views(con, layout, kind, wanted, blocks)
+        if is_mixed(layout, kind):
+            kept = con.execute(f"SELECT count(*) FROM read_{kind} WHERE setting IS NOT NULL").fetchall()[0][0]
+            staged.of_other_settings += sum(staged.rows[file.name] for file in files) - int(kept)
+    for role in set(ROLE_COLUMNS) - {role for about in layout.files.values() for role in about.provides}:
+        columns = ", ".join(f"{_null(name)} AS {name}" for name in ROLE_COLUMNS[role])
+        con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {columns}, 0 AS row WHERE false")
+    return staged
 
 
-def count_rows_of(con: duckdb.DuckDBPyConnection, file: SourceFile) -> int:
-    """Count the data rows of a file."""
-    return int(_run(con, f"SELECT count(*) FROM {scan(file)}", file)[0][0])
+def _create_views(
+    con: duckdb.DuckDBPyConnection, layout: Layout, kind: str, wanted: list[str], blocks: _BlockFolder
+) -> None:
+    cells = {name: name if name in blocks.columns else f"{_null(name)} AS {name}" for name in wanted}
+    if "claim_id" in cells and layout.claim_key:
+        cells["claim_id"] = f"{_joined_key(layout)} AS claim_id"
+    if is_mixed(layout, kind):
+        cells["setting"] = f"{_SETTING} AS setting"
+    con.execute(
+        f"CREATE OR REPLACE TEMP VIEW read_{kind} AS SELECT {', '.join(cells.values())}, row "
+        f"FROM read_parquet({quoted_path(blocks.folder / '*.parquet')})"
+    )
+    for role in layout.files[kind].provides:
+        mine = f" WHERE setting = '{role.split('_')[0]}'" if is_mixed(layout, kind) else ""
+        own = ", ".join(ROLE_COLUMNS[role])
+        con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {own}, row FROM read_{kind}{mine}")
+
+
+def _null(column: str) -> str:
+    return f"CAST(NULL AS {sql_type(_kind(column))})"
+
+
+def kind_columns(layout: Layout, kind: str) -> list[str]:
+    """Return the canonical columns that a kind of file is read for."""
+    columns = [name for role in layout.files[kind].provides for name in ROLE_COLUMNS[role]]
+    if any(role.endswith(("_header", "_line")) for role in layout.files[kind].provides):
+        columns += layout.claim_key
+    if is_mixed(layout, kind):
+        columns += ["claim_kind", "bill_type", "setting"]
+    return list(dict.fromkeys(columns))
+
+
+def is_mixed(layout: Layout, kind: str) -> bool:
+    """Tell whether a kind of file holds claims of all settings, told apart by their own column."""
+    return "claim_kind" in layout.columns and any(role.endswith("_line") for role in layout.files[kind].provides)
 
 
 def columns_present(delivery: Delivery, role: Role, canonical: str) -> bool:
@@ -165,58 +241,134 @@ def files_without(delivery: Delivery, role: Role, canonical: str) -> list[str]:
     return [file.name for file in files if layout.source_column(canonical, list(file.header)) is None]
 
 
-def scan(file: SourceFile) -> str:
-    """Return the SQL that reads a file as text, by column name."""
-    path = quoted_path(file.path)
-    if file.is_parquet:
-        return f"read_parquet({path})"
-    quote = "'\"'"
-    names = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in file.header)
-    return (
-        f"read_csv({path}, delim='{file.delimiter}', header=true, quote={quote}, escape={quote}, "
-        f"columns={{{names}}}, auto_detect=false, null_padding=false, strict_mode=true, encoding='utf-8')"
-    )
+def _kind(column: str) -> str:
+    stem, _, number = column.rpartition("_")
+    name = stem if number.isdigit() else column
+    return _KINDS.get(name) or ("date" if name.endswith("_date") else "text")
 
 
-def quoted_path(path: Path) -> str:
-    """Return a path as an SQL text."""
-    return "'" + str(path).replace("'", "''") + "'"
+def _joined_key(layout: Layout) -> str:
+    """A claim number that returns in other years and types of claims, made unique by them."""
+    parts = [f"CAST(year({name}) AS VARCHAR)" if _kind(name) == "date" else name for name in layout.claim_key]
+    return " || '-' || ".join(parts)
 
 
-def cell(layout: Layout, canonical: str, header: Iterable[str]) -> str:
-    """Return the SQL of one canonical column of a file; NULL if the file has no such column."""
-    source = layout.source_column(canonical, list(header))
-    if source is None:
-        return "CAST(NULL AS VARCHAR)"
-    name = source.replace('"', '""')
-    return f"nullif(trim(CAST(\"{name}\" AS VARCHAR)), '')"
+def _stage_file(reading: _Reading, staged: Staged, read: Callable[[str, int], None]) -> None:
+    ways = (reading.as_text,) if reading.file.is_parquet else (reading.plain, reading.as_text)
+    for way in ways:
+        try:
+            rows, bad = 0, {}
+            for block in in_order(way(), reading.threads):
+                _note_places(bad, block.unreadable, rows)
+                rows += block.rows
+                read(reading.file.name, block.bytes)
+        except NotPlainError:
+            reading.start_over()
+            continue
+        staged.rows[reading.file.name] = rows
+        staged.unreadable += [
+            UnreadableCells(reading.file.kind, name, reading.sources[name], reading.file.name, count, tuple(places))
+            for name, (count, places) in bad.items()
+        ]
+        return
 
 
-def _select(layout: Layout, role: Role, file: SourceFile) -> str:
-    wanted = [*ROLE_COLUMNS[role]]
-    in_one_file = "claim_kind" in layout.columns and role != "span"
-    extra = [name for name in ("claim_kind", "bill_type") if in_one_file and name not in wanted]
-    cells = ", ".join(f"{cell(layout, name, file.header)} AS {name}" for name in [*wanted, *extra])
-    select = f"SELECT {cells} FROM {scan(file)}"
-    if in_one_file:
-        return f"SELECT * FROM ({select}) WHERE {ROLE_FILTERS[role.split('_')[0]]}"
-    return select
+def _note_places(bad: dict[str, tuple[int, list[int]]], found: dict[str, list[int]], before: int) -> None:
+    for name, places in found.items():
+        count, first = bad.get(name, (0, []))
+        first = [*first, *(before + place + 1 for place in places)][:SHOWN_POSITIONS]
+        bad[name] = (count + len(places), first)
 
 
-def _run(con: duckdb.DuckDBPyConnection, sql: str, file: SourceFile) -> list[tuple]:
-    try:
-        return con.execute(sql).fetchall()
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error as error:
-        line = re.search(r"[Ll]ine:?\s+(\d+)", str(error))
-        where = f" (first at line {line[1]} of the file)" if line else ""
-        raise ClaimsError(
-            f"file {file.name} has rows that do not fit its header of {len(file.header)} columns{where}",
-            expected=f"{len(file.header)} cells in every row, delimited like the header, in UTF-8",
-            hint="check the delimiter and quotes of that row, or deliver the file again",
-        ) from None
+class _BlockFolder:
+    """Parquet files of one kind of file, a block of rows each, with a number for every row."""
+
+    def __init__(self, folder: Path, columns: list[str]) -> None:
+        self.folder, self.columns = folder, columns
+        self.schema = pa.schema([*((name, arrow_type(_kind(name))) for name in columns), ("row", pa.int64())])
+        self._next = 0
+        folder.mkdir(parents=True)
+        self.write(self.schema.empty_table(), self.new_number())
+
+    def new_number(self) -> int:
+        """Number of a block to be written."""
+        self._next += 1
+        return self._next - 1
+
+    def path(self, number: int) -> Path:
+        """Where a block lies; their order by name is that of their rows."""
+        return self.folder / f"{number:08}.parquet"
+
+    def write(self, table: pa.Table, number: int) -> None:
+        """Write a block. Identifiers seldom repeat in it, all other texts do."""
+        coded = [field.name for field in self.schema if pa.types.is_dictionary(field.type)]
+        pq.write_table(
+            table,
+            self.path(number),
+            compression="lz4",
+            use_dictionary=coded,
+            column_encoding={"row": "DELTA_BINARY_PACKED"},
+            write_statistics=False,
+            store_schema=False,
+        )
+
+    def remove_from(self, number: int) -> None:
+        """Remove the blocks from a number on."""
+        for old in range(number, self._next):
+            self.path(old).unlink(missing_ok=True)
+        self._next = number
 
 
-def _quoted(name: str) -> str:
-    return name.replace("'", "''")
+@dataclass(frozen=True)
+class _Block:
+    rows: int
+    bytes: int
+    unreadable: dict[str, list[int]]
+
+
+class _Reading:
+    """One file on its way into blocks with canonical columns in their types."""
+
+    def __init__(self, file: SourceFile, layout: Layout, cleaner: Cleaner, blocks: _BlockFolder, threads: int) -> None:
+        self.file, self.cleaner, self.blocks, self.threads = file, cleaner, blocks, threads
+        found = {name: layout.source_column(name, list(file.header)) for name in blocks.columns}
+        self.sources = {name: source for name, source in found.items() if source is not None}
+        self._first = blocks.new_number()
+
+    def start_over(self) -> None:
+        """Forget what was read of the file."""
+        self.blocks.remove_from(self._first)
+
+    def plain(self) -> Iterator[Callable[[], _Block]]:
+        """Blocks by the fast reader of delimited files."""
+        repeats = {source: _kind(name) != "key" for name, source in self.sources.items()}
+        for block in plain_blocks(self.file, repeats):
+            yield partial(self._write_block, block, self.blocks.new_number())
+
+    def as_text(self) -> Iterator[Callable[[], _Block]]:
+        """Blocks through DuckDB: Parquet, and delimited files that the fast reader does not take."""
+        engine = duckdb.connect()
+        engine.execute(f"SET threads = {self.threads}")
+        size = self.file.path.stat().st_size
+        for batch in text_batches(engine, self.file, dict.fromkeys(self.sources.values())):
+            yield partial(self._write, pa.Table.from_batches([batch]), 0, self.blocks.new_number())
+        yield lambda: _Block(0, size, {})
+
+    def _write_block(self, block: Callable[[], tuple[pa.Table, int]], number: int) -> _Block:
+        return self._write(*block(), number)
+
+    def _write(self, table: pa.Table, size: int, number: int) -> _Block:
+        arrays, bad = [], {}
+        for name in self.blocks.columns:
+            if name not in self.sources:
+                arrays.append(pa.nulls(table.num_rows, arrow_type(_kind(name))))
+                continue
+            column = table.column(self.sources[name]).combine_chunks()
+            cells = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+            values, unreadable = self.cleaner.clean(_kind(name), cells)
+            arrays.append(values)
+            if unreadable and not name.startswith(_OPTIONAL_DATES):
+                bad[name] = unreadable
+        arrays.append(pa.array(np.arange(table.num_rows) + number * _ROWS_OF_A_BLOCK))
+        self.blocks.write(pa.Table.from_arrays(arrays, schema=self.blocks.schema), number)
+        return _Block(table.num_rows, size, bad)

@@ -1,0 +1,173 @@
+"""Rows of a claim file as blocks of text columns: fast for plain files, by DuckDB for all others."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from riskstd.errors import ClaimsError
+
+if TYPE_CHECKING:
+    from riskstd.claims.files import SourceFile
+
+T = TypeVar("T")
+BLOCK_BYTES = 8 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class NotPlainError(Exception):
+    """A delimited file that the fast reader does not take: DuckDB reads it, or says what is wrong."""
+
+
+def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callable[[], tuple[pa.Table, int]]]:
+    """Cut a delimited file into blocks of whole rows, each to be read by calling it, on any thread.
+
+    Parameters
+    ----------
+    file : SourceFile
+        A delimited file.
+    columns : dict of str to bool
+        Columns to read, and whether their texts repeat much.
+
+    Yields
+    ------
+    callable
+        Returns the rows of a block, and its size in bytes; raises NotPlainError when a row does not fit the header
+        or text is not UTF-8.
+    """
+    convert = arrow_csv.ConvertOptions(
+        column_types={
+            name: pa.dictionary(pa.int32(), pa.string()) if repeats else pa.string()
+            for name, repeats in columns.items()
+        },
+        include_columns=list(columns),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    parse = arrow_csv.ParseOptions(delimiter=file.delimiter or ",", quote_char='"', double_quote=True)
+
+    def read(block: bytes) -> tuple[pa.Table, int]:
+        options = arrow_csv.ReadOptions(
+            use_threads=False, column_names=list(file.header), block_size=max(len(block), 1) + 1
+        )
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(block), read_options=options, parse_options=parse, convert_options=convert
+            )
+        except pa.ArrowInvalid:
+            raise NotPlainError(file.name) from None
+        return table, len(block)
+
+    for block in _blocks(file):
+        yield partial(read, block)
+
+
+def in_order(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
+    """Run some tasks at the same time; their results come in order."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(task))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _blocks(file: SourceFile) -> Iterator[bytes]:
+    """Whole lines of a file after its header, some megabytes at a time."""
+    packed = file.path.suffix.lower() == ".gz"
+    with pa.input_stream(str(file.path), compression="gzip" if packed else None) as stream:
+        rest = stream.read(BLOCK_BYTES).removeprefix(_BOM)
+        end = rest.find(b"\n") + 1
+        rest = rest[end:] if end else b""
+        while chunk := stream.read(BLOCK_BYTES):
+            rest += chunk
+            cut = rest.rfind(b"\n") + 1
+            if cut:
+                yield rest[:cut]
+                rest = rest[cut:]
+        if rest.strip():
+            yield rest
+
+
+def text_batches(
+    con: duckdb.DuckDBPyConnection, file: SourceFile, columns: Iterable[str], rows: int = 65_536
+) -> Iterator[pa.RecordBatch]:
+    """Read a file of any kind through DuckDB as text, in the order of its rows.
+
+    Raises
+    ------
+    ClaimsError
+        When the file has rows that do not fit its header, or is damaged.
+    """
+    cells = ", ".join(f"CAST({quoted_name(name)} AS VARCHAR) AS {quoted_name(name)}" for name in columns)
+    try:
+        yield from con.sql(f"SELECT {cells} FROM {scan(file)}").to_arrow_reader(rows)
+    except duckdb.OutOfMemoryException:
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise _unreadable(file, str(error)) from None
+
+
+def scan(file: SourceFile) -> str:
+    """Return the SQL that reads a file as text, by column name."""
+    path = quoted_path(file.path)
+    if file.is_parquet:
+        return f"read_parquet({path})"
+    quote = "'\"'"
+    names = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in file.header)
+    return (
+        f"read_csv({path}, delim='{file.delimiter}', header=true, quote={quote}, escape={quote}, "
+        f"columns={{{names}}}, auto_detect=false, null_padding=false, strict_mode=true, encoding='utf-8')"
+    )
+
+
+def quoted_path(path: Path) -> str:
+    """Return a path as an SQL text."""
+    return "'" + _quoted(str(path)) + "'"
+
+
+def quoted_name(name: str) -> str:
+    """Return a column as an SQL name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unreadable(file: SourceFile, said: str) -> ClaimsError:
+    if file.is_parquet:
+        return ClaimsError(
+            f"file {file.name} begins as Parquet, but its rows cannot be read: it is damaged or cut off",
+            expected="a whole Parquet file",
+            hint="deliver it again",
+        )
+    line = re.search(r"[Ll]ine:?\s+(\d+)", said)
+    where = f" (first at line {line[1]} of the file)" if line else ""
+    return ClaimsError(
+        f"file {file.name} has rows that do not fit its header of {len(file.header)} columns{where}",
+        expected=f"{len(file.header)} cells in every row, delimited like the header, in UTF-8",
+        hint="check the delimiter and quotes of that row, or deliver the file again",
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
