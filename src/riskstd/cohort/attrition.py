@@ -10,6 +10,7 @@ from riskstd.claims.cut import CutClaims
 from riskstd.tables import ATTRITION, count_rows, to_frame
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
 
     from riskstd.claims import Claims
@@ -20,7 +21,7 @@ LINE, PROCEDURE = "claim line", "procedure"
 _READING = "own: rows set aside when the claims are read"
 
 
-def attrition_table(claims: Claims, measure: Measure, candidates: Candidates, reasons: pa.Table) -> pd.DataFrame:
+def attrition_table(claims: Claims, measure: Measure, candidates: Candidates, reasons: ir.Table) -> pd.DataFrame:
     """Return the attrition table; every row's `before` is the row above's `after`."""
     steps = [*_line_steps(claims, measure, candidates), *_exclusion_steps(measure, reasons)]
     raw = _lines_read(claims)
@@ -59,10 +60,9 @@ def _line_steps(claims: Claims, measure: Measure, candidates: Candidates) -> lis
     ]
 
 
-def _exclusion_steps(measure: Measure, reasons: pa.Table) -> list[tuple[str, str, int, str]]:
-    counts: dict[str, int] = {}
-    for reason in reasons["excluded_by"].to_pylist():
-        counts[reason] = counts.get(reason, 0) + 1
+def _exclusion_steps(measure: Measure, reasons: ir.Table) -> list[tuple[str, str, int, str]]:
+    counted = reasons.group_by("excluded_by").aggregate(procedures=reasons.count()).to_pyarrow().to_pylist()
+    counts = {row["excluded_by"]: row["procedures"] for row in counted}
     return [(clause.id, clause.source, counts.get(clause.id, 0), PROCEDURE) for clause in measure.exclusions]
 
 

@@ -129,7 +129,7 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     candidates = find_candidates(claims, measure)
     context = Context(claims, measure, candidates, read_period(period))
     reasons = _first_reasons(context)
-    judged = _with_death(candidates.procedures, measure).left_join(ibis.memtable(reasons), "procedure_id")
+    judged = _with_death(candidates.procedures, measure).left_join(reasons, "procedure_id")
     judged = judged.select(*COHORT_COLUMNS, "excluded_by").cache()
     kept = judged.filter(judged.excluded_by.isnull()).select(*COHORT_COLUMNS).cache()
     excluded = judged.filter(judged.excluded_by.notnull())
@@ -138,17 +138,21 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     return Cohort(kept, excluded, candidates, attrition, notes, claims)
 
 
-def _first_reasons(context: Context) -> pa.Table:
+def _first_reasons(context: Context) -> ir.Table:
+    """Procedures that a rule excludes, with the first such rule."""
     hits = [
         rule_of(clause)(context, clause).select("procedure_id").mutate(position=ibis.literal(position, "int32"))
         for position, clause in enumerate(context.measure.exclusions)
     ]
     every = reduce(lambda a, b: a.union(b), hits)
     first = every.group_by("procedure_id").aggregate(position=every.position.min())
-    found = first.order_by("procedure_id").to_pyarrow()
-    names = [clause.id for clause in context.measure.exclusions]
-    reasons = pa.array([names[position] for position in found["position"].to_pylist()], pa.string())
-    return pa.table({"procedure_id": found["procedure_id"], "excluded_by": reasons})
+    names = pa.table(
+        {
+            "position": pa.array(range(len(hits)), pa.int32()),
+            "excluded_by": pa.array([clause.id for clause in context.measure.exclusions], pa.string()),
+        }
+    )
+    return first.inner_join(ibis.memtable(names), "position").select("procedure_id", "excluded_by").cache()
 
 
 def _with_death(procedures: ir.Table, measure: Measure) -> ir.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -44,6 +44,11 @@ class Context:
     def people(self) -> ir.Table:
         """The people of the candidates."""
         return self.procedures.select("person_key").distinct()
+
+    @cached_property
+    def visits(self) -> ir.Table:
+        """Hospital visits of the candidates' people, worked out once for all rules that look at them."""
+        return find_visits(self.claims, self.measure, self.people).cache()
 
 
 def outside_period(context: Context, clause: c.OutsidePeriod) -> ir.Table:
@@ -182,8 +187,7 @@ def _listed(table: CodeTable, role: str, icd_version: int, year: int) -> CodeSet
 def _at_visit_in_window(context: Context, listed: ir.Table, procedures: ir.Table) -> ir.Table:
     """Ids of procedures with a listed diagnosis on a claim of a hospital visit in the window."""
     first, last = context.measure.window
-    people = listed.select("person_key").distinct()
-    visits = find_visits(context.claims, context.measure, people)
+    visits = context.visits
     stays = context.claims.inpatient_claims.select("person_key", "stay_id", stay_claim="claim_id")
     of_lines = visits.filter(visits.stay_id.isnull()).select("person_key", "start_date", "claim_id", setting="route")
     of_stays = visits.filter(visits.stay_id.notnull()).inner_join(stays, ["person_key", "stay_id"])
