@@ -122,9 +122,12 @@ def test_layouts_give_the_same_score():
         cells.n, cells.pointer.astype(np.uint64), None, cells.design.n_table_rows,
     )  # fmt: skip
     del refitter._local.work
-    for one, other in zip(by_pattern, evaluate_lanes(refitter, theta, multiplicity), strict=True):
-        # a table of patterns is kept in float32
-        assert_allclose(one, other, rtol=1e-6, atol=2e-6 * np.abs(other).max())
+    by_blocks = evaluate_lanes(refitter, theta, multiplicity)
+    # a table of patterns is kept in float32; the score of an intercept varies by the root of the events
+    assert_allclose(by_pattern[0], by_blocks[0], rtol=1e-6, atol=1e-5 * np.sqrt(cells.events.sum()))
+    for one, other in zip(by_pattern[1:], by_blocks[1:], strict=True):
+        assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
 
 
 def test_rows_begin_at_cache_lines():
