@@ -16,7 +16,7 @@ from riskstd.synth.landsize import LandSize
 from riskstd.synth.plan import Vocabulary
 from riskstd.synth.profile import MeasureProfile, measure_profile
 from riskstd.synth.simulate import Land, make_land, simulate_people
-from riskstd.synth.truth import find_truth
+from riskstd.synth.truth import MeasureTruth, find_truth
 from riskstd.synth.volumes import draw_volumes, nation_facts
 from riskstd.synth.world import World
 
@@ -44,6 +44,10 @@ class Nation:
         Intercepts (log odds) that give the published event rates.
     texts : list of str
         Vocabulary; no block adds to it.
+    size : LandSize
+        How many providers there are.
+    block_people : int
+        People of a block.
     """
 
     people: int
@@ -54,15 +58,16 @@ class Nation:
     mu: dict[str, float]
     texts: list[str]
     size: LandSize
+    block_people: int
 
     @property
     def blocks(self) -> int:
         """Number of blocks of people."""
-        return -(-self.people // BLOCK_PEOPLE)
+        return -(-self.people // self.block_people)
 
     def bounds(self, block: int) -> tuple[int, int]:
         """Return the first person of a block and the first of the next."""
-        return block * BLOCK_PEOPLE, min((block + 1) * BLOCK_PEOPLE, self.people)
+        return block * self.block_people, min((block + 1) * self.block_people, self.people)
 
     def procedures(self, block: int) -> int:
         """Return how many procedures the people of a block have."""
@@ -108,9 +113,10 @@ def draw_nation(people: int, seed: int, measures: tuple[str, ...]) -> Nation:
     vocabulary.many(_CLAIM_TEXTS)
     code_years(vocabulary)
     facilities = draw_national_facilities(people, profiles, vocabulary, np.random.default_rng(first))
-    mu, kept_share = _pilot(land, profiles, facilities, second, np.random.default_rng(third))
+    truths = sample_truth(land, profiles, facilities, second)
+    mu, kept_share = calibrate(truths, facilities, np.random.default_rng(third))
     candidates = {name: float(facilities.weight[name].sum()) / kept_share[name] for name in measures}
-    return Nation(people, seed, measures, facilities, candidates, mu, list(vocabulary.texts), size)
+    return Nation(people, seed, measures, facilities, candidates, mu, list(vocabulary.texts), size, BLOCK_PEOPLE)
 
 
 def land_size(people: int) -> LandSize:
@@ -140,23 +146,27 @@ def draw_national_facilities(
     return Facilities(npi, weight, effect)
 
 
-def _pilot(
-    land: Land,
-    profiles: list[MeasureProfile],
-    facilities: Facilities,
-    seed: np.random.SeedSequence,
-    rng: np.random.Generator,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return intercepts, and the share of candidates that no exclusion removes, from a sample of people."""
-    streams = [np.random.default_rng(part) for part in seed.spawn(6)]
+def sample_truth(
+    land: Land, profiles: list[MeasureProfile], facilities: Facilities, seed: np.random.SeedSequence
+) -> list[MeasureTruth]:
+    """Simulate a sample of people with as many procedures of each measure, and return what is true of them."""
+    streams = [np.random.default_rng(part) for part in seed.spawn(7)]
     alike = [replace(profile, share=1 / len(profiles)) for profile in profiles]
     world = simulate_people(
         land, alike, facilities, streams[:5], procedures=PILOT_PROCEDURES * len(profiles), rates=care_rates(),
         more=partial(add_everyday_care, rng=streams[5]),
     )  # fmt: skip
-    fill_hospital_claims(world.plan, rng)  # enters its texts into the vocabulary
+    fill_hospital_claims(world.plan, streams[6])  # enters its texts into the vocabulary
+    return find_truth(world)
+
+
+def calibrate(
+    truths: list[MeasureTruth], facilities: Facilities, rng: np.random.Generator
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return intercepts that give the event rates, and the share of candidates that no exclusion removes."""
     mu, share = {}, {}
-    for profile, truth in zip(profiles, find_truth(world), strict=True):
+    for truth in truths:
+        profile = truth.profile
         beta = np.array([profile.coefficients[column] for column in truth.factors.columns])
         predictor = truth.factors.to_numpy(dtype=float) @ beta
         weight, effect = facilities.weight[profile.id], facilities.effect[profile.id]
