@@ -226,20 +226,12 @@ def build_diagnoses(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
 
 
 def _claim_diagnoses(delivery: Delivery, setting: str) -> str:
-    """Rows of the diagnosis slots of a setting; only slots that some file has are looked at."""
-    header = f"{setting}_header"
-    principal, version = _principal(delivery, setting)
-    slots = [("principal", 0, principal, version)]
-    slots += [
-        ("claim", n, f"diagnosis_{n}", _slot_version(delivery, setting, n))
-        for n in _SLOTS
-        if columns_present(delivery, header, f"diagnosis_{n}")  # type: ignore[arg-type]
-    ]
-    cells = " UNION ALL ".join(
-        f"SELECT row, '{role}' AS role, {position} AS position, {code} AS code, {version} AS version "
-        f"FROM raw_{header} WHERE {code} IS NOT NULL"
-        for role, position, code, version in slots
-    )
+    """Rows of the filled diagnosis slots of a setting; without a principal diagnosis of its own, slot 1 is it."""
+    slots = f"raw_{setting}_header_slots"
+    role = "CASE position WHEN 0 THEN 'principal' ELSE 'claim' END AS role"
+    cells = f"SELECT row, {role}, position, code, version FROM {slots}"
+    if not columns_present(delivery, f"{setting}_header", "principal_diagnosis"):  # type: ignore[arg-type]
+        cells += f" UNION ALL SELECT row, 'principal', 0, code, version FROM {slots} WHERE position = 1"
     day = {"inpatient": "coalesce(discharge_date, thru_day, admission_date, from_day)"}.get(
         setting, "coalesce(thru_day, from_day)"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +75,7 @@ class Layout(_Closed):
 
     def source_column(self, canonical: str, header: list[str]) -> str | None:
         """Return the column of a header that holds a canonical column, in any case; None if it has none."""
-        by_name = {name.upper(): name for name in header}
+        by_name = _by_upper_case(tuple(header))
         return next((by_name[name.upper()] for name in self.names_of(canonical) if name.upper() in by_name), None)
 
     def missing_columns(self, kind: str, header: list[str]) -> list[str]:
@@ -90,6 +90,11 @@ class Layout(_Closed):
         """Tell whether a header has a column that this kind of file never has."""
         names = {name.upper() for name in header}
         return any(column.upper() in names for column in self.files[kind].forbidden)
+
+
+@lru_cache(maxsize=4096)
+def _by_upper_case(header: tuple[str, ...]) -> dict[str, str]:
+    return {name.upper(): name for name in header}
 
 
 class RefusedLayout(_Closed):

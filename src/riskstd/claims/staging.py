@@ -202,9 +202,16 @@ def _create_views(
         f"CREATE OR REPLACE TEMP VIEW read_{kind} AS SELECT {', '.join(cells.values())}, row "
         f"FROM read_parquet({quoted_path(blocks.folder / '*.parquet')})"
     )
+    if blocks.slots:
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW slots_{kind} AS SELECT * "
+            f"FROM read_parquet({quoted_path(blocks.slot_folder / '*.parquet')})"
+        )
     for role in layout.files[kind].provides:
         mine = f" WHERE setting = '{role.split('_')[0]}'" if is_mixed(layout, kind) else ""
         own = ", ".join(ROLE_COLUMNS[role])
+        if role.endswith("_header"):
+            con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role}_slots AS SELECT * FROM slots_{kind}")
         con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {own}, row FROM read_{kind}{mine}")
 
 
@@ -280,15 +287,63 @@ def _note_places(bad: dict[str, tuple[int, list[int]]], found: dict[str, list[in
         bad[name] = (count + len(places), first)
 
 
+def _slots(columns: list[str]) -> dict[int, tuple[str, str | None]]:
+    """Columns of code and version of each diagnosis slot; 0 is the principal diagnosis."""
+    system = "code_system" if "code_system" in columns else None
+    codes = {0: ("principal_diagnosis", "principal_version")}
+    codes |= {n: (f"diagnosis_{n}", f"version_{n}") for n in range(1, 26)}
+    return {
+        n: (code, system or (version if version in columns else None))
+        for n, (code, version) in codes.items()
+        if code in columns
+    }
+
+
+def _filled_slots(block: pa.Table, slots: dict[int, tuple[str, str | None]]) -> pa.Table:
+    """One row for each slot that holds a code, with the number of its row: wide claims have mostly empty slots."""
+    rows, positions, codes, versions = [], [], [], []
+    number = block.column("row").combine_chunks().to_numpy()
+    for position, (code, version) in slots.items():
+        column = _flat(block.column(code))
+        filled = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+        rows.append(number[filled])
+        positions.append(np.full(len(filled), position, np.int32))
+        codes.append(column.take(pa.array(filled)).cast(pa.string()))
+        versions.append(
+            pa.nulls(len(filled), pa.string())
+            if version is None
+            else _flat(block.column(version)).take(pa.array(filled)).cast(pa.string())
+        )
+    return pa.table(
+        {
+            "row": np.concatenate(rows),
+            "position": np.concatenate(positions),
+            "code": pa.concat_arrays(codes),
+            "version": pa.concat_arrays(versions),
+        }
+    )
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    chunks = column.combine_chunks()
+    return chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
+
+
 class _BlockFolder:
     """Parquet files of one kind of file, a block of rows each, with a number for every row."""
 
     def __init__(self, folder: Path, columns: list[str]) -> None:
         self.folder, self.columns = folder, columns
+        self.slot_folder = folder.with_name(f"{folder.name}_slots")
+        self.slots = _slots(columns)
         self.schema = pa.schema([*((name, arrow_type(_kind(name))) for name in columns), ("row", pa.int64())])
         self._next = 0
         folder.mkdir(parents=True)
-        self.write(self.schema.empty_table(), self.new_number())
+        empty, number = self.schema.empty_table(), self.new_number()
+        self.write(empty, number)
+        if self.slots:
+            self.slot_folder.mkdir()
+            self.write_slots(_filled_slots(empty, self.slots), number)
 
     def new_number(self) -> int:
         """Number of a block to be written."""
@@ -312,10 +367,23 @@ class _BlockFolder:
             store_schema=False,
         )
 
+    def write_slots(self, table: pa.Table, number: int) -> None:
+        """Write the diagnosis slots of a block that hold a code."""
+        pq.write_table(
+            table,
+            self.slot_folder / self.path(number).name,
+            compression="lz4",
+            use_dictionary=["position", "code", "version"],
+            column_encoding={"row": "DELTA_BINARY_PACKED"},
+            write_statistics=False,
+            store_schema=False,
+        )
+
     def remove_from(self, number: int) -> None:
         """Remove the blocks from a number on."""
         for old in range(number, self._next):
             self.path(old).unlink(missing_ok=True)
+            (self.slot_folder / self.path(old).name).unlink(missing_ok=True)
         self._next = number
 
 
@@ -363,12 +431,14 @@ class _Reading:
             if name not in self.sources:
                 arrays.append(pa.nulls(table.num_rows, arrow_type(_kind(name))))
                 continue
-            column = table.column(self.sources[name]).combine_chunks()
-            cells = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+            cells = _flat(table.column(self.sources[name]))
             values, unreadable = self.cleaner.clean(_kind(name), cells)
             arrays.append(values)
             if unreadable and not name.startswith(_OPTIONAL_DATES):
                 bad[name] = unreadable
         arrays.append(pa.array(np.arange(table.num_rows) + number * _ROWS_OF_A_BLOCK))
-        self.blocks.write(pa.Table.from_arrays(arrays, schema=self.blocks.schema), number)
+        block = pa.Table.from_arrays(arrays, schema=self.blocks.schema)
+        self.blocks.write(block, number)
+        if self.blocks.slots:
+            self.blocks.write_slots(_filled_slots(block, self.blocks.slots), number)
         return _Block(table.num_rows, size, bad)
