@@ -63,12 +63,13 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
     """
     tell = progress or (lambda *_: None)
     start = time.perf_counter()
+    claims = claims.source if isinstance(claims, CutClaims) and claims.source is not None else claims
     tables = dict(claims.tables)
     made: list[str] = []
     for done, (name, rows) in enumerate(_cuts(claims, measures, tables)):
         tell(done, len(STEPS), f"claims of candidates: {name.replace('_', ' ')}")
         tables[name] = materialize(rows, claims.connection)
-        made.append(tables[name].get_name())
+        made.append(tables[name].op().name)
     seconds = round(time.perf_counter() - start, 3)
     cut = CutClaims.of(claims, tables, measures, lines_before=count_rows(claims.professional_lines), seconds=seconds)
     weakref.finalize(cut, discard, claims.connection, made)
