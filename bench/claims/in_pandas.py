@@ -1,5 +1,7 @@
-"""Cohort, outcome and risk factors in pandas, written plainly: each table read once and cut to the candidates' people."""
+"""Cohort, outcome and risk factors in pandas, written plainly: each table read once and cut to the candidates."""
 
+# ruff: noqa: ARG001
+# Rules share one signature.
 from __future__ import annotations
 
 import time
@@ -9,8 +11,17 @@ import lookups
 import numpy as np
 import pandas as pd
 
-from riskstd.spec.clauses import AgeBands, ConditionCategory, DiagnosisCode, Interaction, ProcedureCount
-from riskstd.spec.clauses import ProcedureType, SameDayCode, WorkRvu, YearsOver
+from riskstd.spec.clauses import (
+    AgeBands,
+    ConditionCategory,
+    DiagnosisCode,
+    Interaction,
+    ProcedureCount,
+    ProcedureType,
+    SameDayCode,
+    WorkRvu,
+    YearsOver,
+)
 from riskstd.spec.definition import columns_of
 
 
@@ -53,17 +64,11 @@ def read(folder: Path, measures: list) -> tuple[dict[str, pd.DataFrame], pd.Data
     lines = table("professional_lines")
     facility_lines = facility_lines_of(lines, measures[0].definition.cohort.facility_line)
     codes = {
-        code
-        for m in measures
-        for c in m.visit_codes
-        if c.claims == "professional"
-        for code in lookups.visit_codes(c)
+        code for m in measures for c in m.visit_codes if c.claims == "professional" for code in lookups.visit_codes(c)
     }
     tables = {"professional_lines": lines[lines.hcpcs.isin(codes)]}
     del lines
-    people = np.unique(
-        np.concatenate([qualifying_lines(facility_lines, m).person_key.to_numpy() for m in measures])
-    )
+    people = np.unique(np.concatenate([qualifying_lines(facility_lines, m).person_key.to_numpy() for m in measures]))
     tables["professional_lines"] = tables["professional_lines"][tables["professional_lines"].person_key.isin(people)]
     for name in lookups.COLUMNS:
         if name not in tables:
@@ -295,7 +300,9 @@ def hospital_visits(cohort, tables, measure) -> pd.DataFrame:
 def with_planned(near, tables, measure) -> pd.DataFrame:
     stay = ["person_key", "stay_id"]
     keys = near[near.stay_id.notna()][[*stay, "principal_diagnosis"]].drop_duplicates()
-    claims = tables["inpatient_claims"][["person_key", "claim_id", "stay_id"]].merge(keys[stay].drop_duplicates(), on=stay)
+    claims = tables["inpatient_claims"][["person_key", "claim_id", "stay_id"]].merge(
+        keys[stay].drop_duplicates(), on=stay
+    )
     done = claims.merge(tables["procedures"], on=["person_key", "claim_id"])[[*stay, "code"]].drop_duplicates()
     flags = lookups.planned_procedures(measure, list(done.code.unique()))
     done["pa1"], done["pa3"] = (done.code.map(lambda code, n=n: flags[code][n]).astype(bool) for n in (0, 1))
@@ -321,7 +328,9 @@ def with_planned(near, tables, measure) -> pd.DataFrame:
 
 def inside_a_stay(near, visits, tables) -> pd.Series:
     made = visits[visits.visit_type == "inpatient"][["person_key", "stay_id"]]
-    stays = tables["stays"].merge(made, on=["person_key", "stay_id"])[["person_key", "admission_date", "discharge_date"]]
+    stays = tables["stays"].merge(made, on=["person_key", "stay_id"])[
+        ["person_key", "admission_date", "discharge_date"]
+    ]
     rows = near[near.route == "professional"][["person_key", "start_date"]].reset_index().merge(stays, on="person_key")
     inside = rows.start_date.between(pd.to_datetime(rows.admission_date), pd.to_datetime(rows.discharge_date))
     return near.index.isin(rows["index"][inside])
