@@ -172,3 +172,33 @@ def tuva_rows() -> dict[str, list[dict[str, str]]]:
         "payer_type": "medicare",
     }
     return {"medical_claim": [scope, ed, stay], "eligibility": [span]}
+
+
+_LDS_NAMES = {
+    "BENE_ID": "DESY_SORT_KEY",
+    "CLM_ID": "CLAIM_NO",
+    "BENE_ENROLLMT_REF_YR": "REFERENCE_YEAR",
+    "BENE_DEATH_DT": "DATE_OF_DEATH",
+    "SEX_IDENT_CD": "SEX_CODE",
+    **{f"MDCR_ENTLMT_BUYIN_IND_{m:02}": f"ENTITLEMENT_BUY_IN_IND{m}" for m in range(1, 13)},
+    **{f"HMO_IND_{m:02}": f"HMO_INDICATOR{m}" for m in range(1, 13)},
+}
+
+
+def lds_rows(rows: dict[str, list[dict[str, str]]] | None = None) -> dict[str, list[dict[str, str]]]:
+    """The same as a limited data set: ages and no birth dates, last days only, the same claim number everywhere."""
+    given = ccw_rows() if rows is None else rows
+    return {name: [_lds_row(name, row) for row in some] for name, some in given.items()}
+
+
+def _lds_row(name: str, row: dict[str, str]) -> dict[str, str]:
+    changed = {**row}
+    if "BENE_BIRTH_DT" in row:
+        changed["AGE"] = str(int(row["BENE_ENROLLMT_REF_YR"]) - int(changed.pop("BENE_BIRTH_DT")[:4]))
+    if name.endswith(("_line", "_revenue")):
+        changed["CLM_THRU_DT"] = row.get("LINE_LAST_EXPNS_DT") or row.get("REV_CNTR_DT") or "20230509"
+    if "CLM_ID" in row:
+        changed["CLM_ID"] = "1"
+    for absent in ("CLM_FROM_DT", "LINE_1ST_EXPNS_DT"):
+        changed.pop(absent, None)
+    return {_LDS_NAMES.get(key, key): value for key, value in changed.items()}

@@ -40,7 +40,7 @@ def test_missing_file_is_named_by_its_kind(tmp_path, rows):
 
 
 def test_unknown_layout_name(tmp_path, rows):
-    with pytest.raises(OptionError, match="expected: auto, ccw, flat, tuva"):
+    with pytest.raises(OptionError, match="expected: auto, ccw, flat, lds, tuva"):
         read(tmp_path, rows, layout="omop")
 
 

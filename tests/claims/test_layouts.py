@@ -138,7 +138,7 @@ def test_row_order_and_file_split_do_not_change_the_tables(tmp_path):
 
 
 def test_layouts_are_data_with_names():
-    assert layout_names() == ["ccw", "flat", "tuva"]
+    assert layout_names() == ["ccw", "flat", "lds", "tuva"]
     with pytest.raises(OptionError, match="no layout is called 'sas'"):
         load_layout("sas")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SETTINGS = ("professional", "outpatient", "inpatient")
 FIRST_ICD10_DAY = "DATE '2015-10-01'"
 _SLOTS = range(1, 26)
+OLDEST_YEARS = 130
 _PAID = "('A', 'R', 'S')"
 _MODIFIERS = "nullif(concat_ws(' ', modifier_1, modifier_2, modifier_3, modifier_4), '')"
 
@@ -29,21 +30,51 @@ def build_person_keys(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def build_people(con: duckdb.DuckDBPyConnection) -> None:
-    """One row per person with a record; the latest year's birth date, the latest death date."""
-    con.execute("""
+    """One row per person with a record; the latest year's birth date, the latest death date.
+
+    Where records have no birth date: the latest on the claims of the person, else 1 July of the year that the age
+    at the end of the latest year gives (`born_by_age`).
+    """
+    born = " UNION ALL ".join(
+        f"SELECT person_id, claim_birth_date AS birth FROM raw_{setting}_header WHERE claim_birth_date IS NOT NULL"
+        for setting in SETTINGS
+    )
+    con.execute(f"""
         CREATE OR REPLACE TEMP TABLE people AS
         WITH records AS (
-          SELECT person_id, year, birth_date AS birth, death_date AS death, sex FROM raw_beneficiary
+          SELECT person_id, year, birth_date AS birth, age, death_date AS death, sex FROM raw_beneficiary
           UNION ALL
-          SELECT person_id, year(span_end), birth_date, death_date, sex FROM raw_span
-        )
-        SELECT person_key,
-          (max({'year': coalesce(year, 0), 'birth': birth}) FILTER (birth IS NOT NULL)).birth AS birth_date,
-          max(death) AS death_date,
-          CASE (max({'year': coalesce(year, 0), 'sex': sex}) FILTER (sex IS NOT NULL)).sex
-            WHEN '1' THEN 'male' WHEN '2' THEN 'female' WHEN 'm' THEN 'male' WHEN 'f' THEN 'female'
-            WHEN 'male' THEN 'male' WHEN 'female' THEN 'female' END AS sex
-        FROM records JOIN person_keys USING (person_id) GROUP BY person_key""")
+          SELECT person_id, year(span_end), birth_date, NULL, death_date, sex FROM raw_span
+        ),
+        on_claims AS (SELECT person_id, max(birth) AS birth FROM ({born}) GROUP BY person_id),
+        persons AS (
+          SELECT person_id,
+            (max({{'year': coalesce(year, 0), 'birth': birth}}) FILTER (birth IS NOT NULL)).birth AS birth,
+            max({{'year': year, 'age': age}}) FILTER (year IS NOT NULL AND age BETWEEN 0 AND {OLDEST_YEARS}) AS aged,
+            max(death) AS death_date,
+            CASE (max({{'year': coalesce(year, 0), 'sex': sex}}) FILTER (sex IS NOT NULL)).sex
+              WHEN '1' THEN 'male' WHEN '2' THEN 'female' WHEN 'm' THEN 'male' WHEN 'f' THEN 'female'
+              WHEN 'male' THEN 'male' WHEN 'female' THEN 'female' END AS sex
+          FROM records GROUP BY person_id)
+        SELECT person_key, coalesce(p.birth, c.birth, make_date(aged.year - aged.age, 7, 1)) AS birth_date,
+          death_date, sex, p.birth IS NULL AND c.birth IS NULL AND aged IS NOT NULL AS born_by_age
+        FROM persons p JOIN person_keys USING (person_id) LEFT JOIN on_claims c USING (person_id)""")
+
+
+def birth_statements(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Say how many people's birth dates follow from their age, and for how many that leaves the age of 65 open."""
+    people, open_ = con.execute("""
+        SELECT count(*), count(*) FILTER (year(birth_date) + 65 BETWEEN
+          (SELECT min(year) FROM raw_beneficiary) AND (SELECT max(year) FROM raw_beneficiary))
+        FROM people WHERE born_by_age""").fetchall()[0]
+    if not people:
+        return []
+    return [
+        f"{people:,} people have an age at the end of the year and no birth date: 1 July of the year that it gives "
+        "is taken as their birth date, so that an age can be wrong by one year on days before or after the true birthday.",
+        f"{open_:,} of them turn 65 in a year of the delivery: whether they are 65 at a procedure of that year "
+        "cannot be decided from these files, and goes by that 1 July.",
+    ]
 
 
 def build_enrollment(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:

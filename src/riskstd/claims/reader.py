@@ -181,7 +181,7 @@ def _read(
         "reading": how_read(bad_rows),
         "layout": delivery.layout.name,
         "absent": sorted(absent_columns(delivery)),
-        "statements": [*delivery.layout.statements, *absence_statements(delivery)],
+        "statements": [*delivery.layout.statements, *absence_statements(delivery), *build.birth_statements(con)],
         "counts": counts,
     }
 
