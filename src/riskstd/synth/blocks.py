@@ -11,6 +11,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from riskstd.errors import RiskstdError
 from riskstd.synth.dialects import with_keys, write_delivery
@@ -58,6 +59,7 @@ class Writer:
             layout=self.layout, file_format=self.file_format, block=block,
         )  # fmt: skip
         write_truth(world, truths, self.folder / "truth", block=block)
+        pa.default_memory_pool().release_unused()
         return BlockCounts(
             len(world.people),
             {name.removesuffix(f"_{block:04d}"): count for name, count in rows.items()},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from riskstd.synth.files import dates, plain_codes, texts
-from riskstd.synth.plan import COLUMNS, FIRST_YEAR, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
+from riskstd.synth.plan import FIRST_YEAR, LAST_YEAR, NO_DAY, NONE, People, Plan, Vocabulary, year_of
 
 CLAIM_KINDS = ("carrier", "outpatient", "inpatient")
 LINE_FILES = {
@@ -26,47 +26,49 @@ Rows = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class ClaimTables:
-    """Claims of one type in the order of person, day and claim, and their lines in the same order.
+class ClaimHeaders:
+    """Claims of one type in the order of person, day and claim.
 
     Attributes
     ----------
-    base, line : dict of str to Array
-        Columns by CCW name; those of lines are without the columns of their claim.
+    columns : dict of str to Array
+        Columns by CCW name.
     year : ndarray of int, shape (claims,)
         Calendar year of the last day.
-    at : ndarray of int, shape (lines,)
-        Position of each line's claim.
+    position : ndarray of int, shape (claims planned,)
+        Position of each claim number here, `NONE` for claims of other types.
     """
 
-    kind: str
-    base: Columns
-    line: Columns
+    columns: Columns
     year: np.ndarray
-    at: np.ndarray
+    position: np.ndarray
 
 
-def claim_tables(plan: Plan, people: People, *, block: int = 0) -> Iterator[ClaimTables]:
-    """Give the claims of each type; claim numbers of different blocks differ."""
+def claim_headers(plan: Plan, people: People, kind: str, *, block: int = 0) -> ClaimHeaders:
+    """Return the claims of a type; claim numbers of different blocks differ."""
+    claims = plan.columns(kind, "claims")
+    order = np.lexsort([claims[name] for name in ("claim", "first", "person")])
+    claims = {name: values[order] for name, values in claims.items()}
+    claim_id = _claim_ids(len(order), _LEADING_DIGIT[kind], block)
     persons = pa.array(people.person_id.tolist(), pa.string())
-    for kind in CLAIM_KINDS:
-        claims = plan.columns(kind, "claims")
-        order = np.lexsort([claims[name] for name in ("claim", "first", "person")])
-        claims = {name: values[order] for name, values in claims.items()}
-        n = len(order)
-        claim_id = _claim_ids(n, _LEADING_DIGIT[kind], block)
-        person_id = pa.DictionaryArray.from_arrays(pa.array(claims["person"], pa.int32()), persons)
-        position = np.full(plan.claims_planned, NONE, dtype=np.int64)
-        position[claims["claim"]] = np.arange(n)
-        base = _base_columns(kind, plan, claims, person_id, claim_id, position)
-        at = position[plan.columns(kind, "lines", "claim")["claim"]]
-        # No claim has a million lines, so one integer sorts by claim and line.
-        order = np.argsort(at * 1_000_000 + plan.columns(kind, "lines", "line")["line"], kind="stable")
-        names = [name for name in COLUMNS[kind, "lines"] if name not in ("claim", "facility", "asc", "denied")]
-        line = _line_columns(
-            kind, plan.vocabulary, {name: plan.columns(kind, "lines", name)[name][order] for name in names}
-        )
-        yield ClaimTables(kind, base, line, year_of(claims["last"]), at[order])
+    person_id = pa.DictionaryArray.from_arrays(pa.array(claims["person"], pa.int32()), persons)
+    position = np.full(plan.claims_planned, NONE, dtype=np.int32)
+    position[claims["claim"]] = np.arange(len(order))
+    columns = _base_columns(kind, plan, claims, person_id, claim_id, position)
+    return ClaimHeaders(columns, year_of(claims["last"]), position)
+
+
+def claim_lines(plan: Plan, kind: str, position: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Return the lines of a claim type without the columns of their claim, and where their claim stands."""
+    at = position[plan.columns(kind, "lines", "claim")["claim"]]
+    # No claim has a million lines, so one integer sorts by claim and line.
+    number = at * np.int64(1_000_000) + plan.columns(kind, "lines", "line")["line"]
+    order = np.argsort(number, kind="stable")
+
+    def column(name: str) -> np.ndarray:
+        return plan.columns(kind, "lines", name)[name][order]
+
+    return _line_columns(kind, plan.vocabulary, column), at[order]
 
 
 def _claim_ids(n: int, digit: int, block: int) -> pa.Array:
@@ -181,11 +183,11 @@ def _procedure_columns(plan: Plan, n: int, position: np.ndarray) -> Columns:
     return columns
 
 
-def _line_columns(kind: str, vocabulary: Vocabulary, lines: Rows) -> Columns:
+def _line_columns(kind: str, vocabulary: Vocabulary, column: Callable[[str], np.ndarray]) -> Columns:
     def text(name: str) -> pa.Array:
-        return texts(lines[name], vocabulary)
+        return texts(column(name), vocabulary)
 
-    number = pa.array(lines["line"], pa.int32())
+    number = pa.array(column("line"), pa.int32())
     if kind == "carrier":
         return {
             "LINE_NUM": number,
@@ -194,18 +196,18 @@ def _line_columns(kind: str, vocabulary: Vocabulary, lines: Rows) -> Columns:
             "PRVDR_SPCLTY": text("specialty"),
             "LINE_CMS_TYPE_SRVC_CD": text("type_of_service"),
             "LINE_PLACE_OF_SRVC_CD": text("place"),
-            "LINE_1ST_EXPNS_DT": dates(lines["first"]),
-            "LINE_LAST_EXPNS_DT": dates(lines["last"]),
+            "LINE_1ST_EXPNS_DT": dates(column("first")),
+            "LINE_LAST_EXPNS_DT": dates(column("last")),
             "HCPCS_CD": text("hcpcs"),
             "HCPCS_1ST_MDFR_CD": text("mod1"),
             "HCPCS_2ND_MDFR_CD": text("mod2"),
             "LINE_PRCSG_IND_CD": text("indicator"),
-            "LINE_ICD_DGNS_CD": plain_codes(lines["diagnosis"], vocabulary),
-            "LINE_ICD_DGNS_VRSN_CD": _version(lines["diagnosis"], vocabulary),
+            "LINE_ICD_DGNS_CD": plain_codes(column("diagnosis"), vocabulary),
+            "LINE_ICD_DGNS_VRSN_CD": _version(column("diagnosis"), vocabulary),
         }
     columns: Columns = {"CLM_LINE_NUM": number, "REV_CNTR": text("revenue")}
     if kind == "outpatient":
-        columns["REV_CNTR_DT"] = dates(lines["day"])
+        columns["REV_CNTR_DT"] = dates(column("day"))
     columns["HCPCS_CD"] = text("hcpcs")
     if kind == "outpatient":
         columns["HCPCS_1ST_MDFR_CD"] = text("mod1")

@@ -62,22 +62,23 @@ class CodeBook:
 
     def diagnosis_flags(self, *, index_day: bool) -> np.ndarray:
         """Return which text sets which condition factor, of shape (texts, factors)."""
-        return self._keep(("diagnosis_flags", index_day), lambda: self._diagnosis_flags(index_day))
-
-    def _diagnosis_flags(self, index_day: bool) -> np.ndarray:
         position = {factor.name: i for i, factor in enumerate(self.condition_factors)}
-        flags = np.zeros((len(self.vocabulary.texts), len(position)), dtype=bool)
-        for number, text in enumerate(self.vocabulary.texts):
-            if text[0].isdigit():  # no ICD-10-CM code begins with a digit
-                continue
-            for name in self.factors_of(text, index_day=index_day):
-                flags[number, position[name]] = True
-        return flags
+
+        def find(texts: list[str]) -> np.ndarray:
+            flags = np.zeros((len(texts), len(position)), dtype=bool)
+            for row, text in enumerate(texts):
+                if text[0].isdigit():  # no ICD-10-CM code begins with a digit
+                    continue
+                for name in self.factors_of(text, index_day=index_day):
+                    flags[row, position[name]] = True
+            return flags
+
+        return self._keep(("diagnosis_flags", index_day), find)
 
     def in_list(self, table: str, role: str, *, year: int | None = None) -> np.ndarray:
         """Return which text is a code of a list, valid in a service year."""
         codes = self.codes(table, role, year)
-        return self._keep(("in_list", table, role, year), lambda: self._flags(lambda text: text in codes))
+        return self._flags(("in_list", table, role, year), lambda text: text in codes)
 
     def codes(self, table: str, role: str, year: int | None = None) -> CodeSet:
         """Return a code list, valid in a service year."""
@@ -94,11 +95,8 @@ class CodeBook:
     def excluding(self, clause: DiagnosisPresent) -> np.ndarray:
         """Return which text is an excluding ICD-10-CM diagnosis."""
 
-        def find() -> np.ndarray:
-            codes = self.measure.table(clause.table).codes(clause.role, system="ICD-10-CM")
-            return self._flags(lambda text: text in codes)
-
-        return self._keep(("excluding", clause.table, clause.role), find)
+        codes = self.measure.table(clause.table).codes(clause.role, system="ICD-10-CM")
+        return self._flags(("excluding", clause.table, clause.role), lambda text: text in codes)
 
     def listed_in(self, year: int) -> np.ndarray:
         """Return which text is a qualifying code of a service year."""
@@ -107,17 +105,13 @@ class CodeBook:
 
     def relevant_diagnoses(self) -> np.ndarray:
         """Return which text is a diagnosis that any factor or exclusion of the measure asks for."""
-
-        def find() -> np.ndarray:
-            relevant = np.zeros(len(self.vocabulary.texts), dtype=bool)
-            for index_day in (False, True):
-                relevant |= self.diagnosis_flags(index_day=index_day).any(axis=1)
-            for clause in self.measure.exclusions:
-                if isinstance(clause, DiagnosisPresent):
-                    relevant |= self.excluding(clause)
-            return relevant
-
-        return self._keep(("relevant_diagnoses",), find)
+        relevant = np.zeros(len(self.vocabulary.texts), dtype=bool)
+        for index_day in (False, True):
+            relevant |= self.diagnosis_flags(index_day=index_day).any(axis=1)
+        for clause in self.measure.exclusions:
+            if isinstance(clause, DiagnosisPresent):
+                relevant |= self.excluding(clause)
+        return relevant
 
     def work_rvu(self, code: str, year: int) -> float | None:
         """Return the work RVU of a code in a service year."""
@@ -129,15 +123,26 @@ class CodeBook:
         """Return the procedure type of a code, None if it has none."""
         return next((kind for kind in factor.types if code in self.codes(factor.table, kind, year)), None)
 
-    def _keep(self, key: tuple[object, ...], find: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return what was found for a vocabulary of this size, or find it."""
-        key = (*key, len(self.vocabulary.texts))
-        if key not in self._kept:
-            self._kept[key] = find()
+    def _keep(self, key: tuple[object, ...], find: Callable[[list[str]], np.ndarray]) -> np.ndarray:
+        """Return a row per text, worked out for those that the vocabulary has gained since the last call."""
+        known = self._kept.get(key)
+        texts = self.vocabulary.texts
+        if known is None:
+            self._kept[key] = find(texts)
+        elif len(known) < len(texts):
+            self._kept[key] = np.concatenate([known, find(texts[len(known) :])])
         return self._kept[key]
 
-    def _flags(self, test: Callable[[str], bool]) -> np.ndarray:
-        return np.array([test(text) for text in self.vocabulary.texts], dtype=bool)
+    def _flags(self, key: tuple[object, ...], test: Callable[[str], bool]) -> np.ndarray:
+        def find(texts: list[str]) -> np.ndarray:
+            return np.array([not _is_provider(text) and test(text) for text in texts], dtype=bool)
+
+        return self._keep(key, find)
+
+
+def _is_provider(text: str) -> bool:
+    """Tell a provider number, of which there are many, from a code."""
+    return len(text) == 10 and text.isdigit()
 
 
 class PlannedTables:

@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from riskstd.synth.ccw import LINE_FILES, Columns, claim_tables, enrolment_table, enrolment_years
+from riskstd.synth.ccw import (
+    CLAIM_KINDS,
+    LINE_FILES,
+    Columns,
+    claim_headers,
+    claim_lines,
+    enrolment_table,
+    enrolment_years,
+)
 from riskstd.synth.files import FileFormat, TextStyle, without_dictionaries, write_table
 from riskstd.synth.plan import NO_DAY, People, Plan, year_of
 
@@ -69,18 +77,30 @@ def write_delivery(
     dict of str to int
         Rows by file name.
     """
-    rows = {}
-    for name, columns, years in _tables(plan, people, layout, block):
-        table = pa.table(columns)
-        if block is not None:
-            parts = {f"{name}_{block:04d}": table}
-        elif years is None:
-            parts = {name: without_dictionaries(table)}
-        else:
-            of_year = {year: table.filter(pa.array(years == year)) for year in enrolment_years()}
-            parts = {f"{name}_{year}": without_dictionaries(part) for year, part in of_year.items()}
-        for file, part in parts.items():
+    rows: dict[str, int] = {}
+
+    def write(name: str, columns: Columns, years: np.ndarray | None) -> None:
+        for file, part in _parts(name, pa.table(_named(columns, layout)), years, block):
             rows[file] = write_table(part, folder, file, file_format, _STYLES[layout])
+
+    for year in enrolment_years():
+        columns, birth = enrolment_table(plan.vocabulary, people, year)
+        if layout == "lds":
+            columns["AGE"] = _age_at_end(birth, year)
+        write(f"{'beneficiary' if layout == 'flat' else 'mbsf'}_{year}", columns, None)
+    for kind in CLAIM_KINDS:
+        claims = claim_headers(plan, people, kind, block=block or 0)
+        header, year = claims.columns, claims.year
+        if layout == "lds":
+            header["CLM_ID"] = _numbers_by_year(year, block or 0)
+        if layout != "flat":
+            write(f"{kind}_base", header, year)
+            header = {name: header[name] for name in _SHARED}
+        position = claims.position
+        del claims  # what is written makes room for the lines
+        lines, at = claim_lines(plan, kind, position)
+        repeated = {name: column.take(pa.array(at)) for name, column in header.items() if name not in lines}
+        write(kind if layout == "flat" else LINE_FILES[kind], repeated | lines, year[at])
     return rows
 
 
@@ -102,28 +122,15 @@ def with_keys(people: People, layout: str) -> People:
     return replace(people, person_id=person_keys(people.person_id, layout))
 
 
-def _tables(
-    plan: Plan, people: People, layout: str, block: int | None
-) -> Iterator[tuple[str, Columns, np.ndarray | None]]:
-    """Give name and columns of every kind of file, and the year of each row unless it is in the name."""
-    enrolment = "beneficiary" if layout == "flat" else "mbsf"
-    for year in enrolment_years():
-        columns, birth = enrolment_table(plan.vocabulary, people, year)
-        if layout == "lds":
-            columns["AGE"] = _age_at_end(birth, year)
-        yield f"{enrolment}_{year}", _named(columns, layout), None
-    for claims in claim_tables(plan, people, block=block or 0):
-        at = pa.array(claims.at)
-        base = dict(claims.base)
-        if layout == "lds":
-            base["CLM_ID"] = _numbers_by_year(claims.year, block or 0)
-        if layout == "flat":
-            header = {name: column.take(at) for name, column in base.items() if name not in claims.line}
-            yield claims.kind, _named(header | claims.line, layout), claims.year[claims.at]
-            continue
-        yield f"{claims.kind}_base", _named(base, layout), claims.year
-        line = {name: base[name].take(at) for name in _SHARED} | claims.line
-        yield LINE_FILES[claims.kind], _named(line, layout), claims.year[claims.at]
+def _parts(name: str, table: pa.Table, years: np.ndarray | None, block: int | None) -> Iterator[tuple[str, pa.Table]]:
+    """Give the files of a table: a numbered part, or one per year unless the year is in the name."""
+    if block is not None:
+        yield f"{name}_{block:04d}", table
+    elif years is None:
+        yield name, without_dictionaries(table)
+    else:
+        for year in enrolment_years():
+            yield f"{name}_{year}", without_dictionaries(table.filter(pa.array(years == year)))
 
 
 def _named(columns: Columns, layout: str) -> Columns:

@@ -133,6 +133,7 @@ class Vocabulary:
         self.texts: list[str] = []
         self._numbers: dict[str, int] = {}
         self._is_frozen = False
+        self._icd9 = np.empty(0, dtype=bool)
 
     def freeze(self) -> None:
         """Take no new text from now on, so that numbers never depend on what was drawn."""
@@ -159,7 +160,10 @@ class Vocabulary:
 
     def is_icd9(self) -> np.ndarray:
         """Tell for every number whether it is an ICD-9 code."""
-        return np.array([text.startswith(ICD9) for text in self.texts], dtype=bool)
+        if len(self._icd9) < len(self.texts):
+            more = [text.startswith(ICD9) for text in self.texts[len(self._icd9) :]]
+            self._icd9 = np.concatenate([self._icd9, np.array(more, dtype=bool)])
+        return self._icd9.copy()
 
 
 @dataclass
