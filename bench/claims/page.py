@@ -23,7 +23,7 @@ def head(found: dict[str, Any], sizes: dict[int, dict[str, Any]]) -> list[str]:
         f"Up to {max(sizes):,} people, {last['gigabytes']:.1f} GB of claims tables in Parquet. {found['note']}",
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}; {versions}.",
         "Every engine runs in a process of its own, with the files in the page cache as far as they fit. A bare",
-        "scan is one aggregate over every column that the rules look at, table by table, in DuckDB, without statistics.",
+        "scan is one aggregate over every column that the rules look at, table by table, in DuckDB, no statistics.",
         "",
     ]
 
