@@ -39,7 +39,7 @@ def test_rank_that_is_whole_takes_the_average_of_two_draws():
 def test_several_levels_and_blocks_give_the_bits_of_one(draws):
     levels = (0.95, 0.6)
     whole = summarize_draws([draws.copy()], levels, 1.0)
-    parts = summarize_draws([draws[:7].copy(), draws[7:8].copy(), draws[8:].copy()], levels, 1.0)
+    parts = summarize_draws([draws[:7].copy(), draws[7:8].copy(), draws[8:].copy()], levels, 1.0, threads=3)
     for k, level in enumerate(levels):
         for side in (0, 1):
             assert_array_equal(whole.limits[k][side], parts.limits[k][side])

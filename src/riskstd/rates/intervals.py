@@ -111,7 +111,12 @@ def score_cells(
 
 
 def bootstrap_limits(
-    store: ReplicateStore, n_replicates: int, scored: Scored, rules: Standardization, national_rate: float
+    store: ReplicateStore,
+    n_replicates: int,
+    scored: Scored,
+    rules: Standardization,
+    national_rate: float,
+    threads: int = 1,
 ) -> Limits:
     """Percentiles of ratio x crude rate of the replicate; of the ratio alone in scale "ratio".
 
@@ -123,7 +128,8 @@ def bootstrap_limits(
     if rules.scale != "ratio":
         crude = found["crude_rate"] * (rules.factor * national_rate / scored.crude_rate)
         blocks = (np.multiply(block, crude, out=block) for block in blocks)
-    draws = summarize_draws(blocks, (rules.display_level, rules.category_level), rules.multiplier(national_rate))
+    levels = (rules.display_level, rules.category_level)
+    draws = summarize_draws(blocks, levels, rules.multiplier(national_rate), threads)
     return Limits(
         shown=draws.limits[0],
         judged=draws.limits[1],

@@ -7,6 +7,7 @@ the average of two of them where n x share is whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,9 @@ class DrawSummary:
     not_below: IntArray
 
 
-def summarize_draws(blocks: Iterable[FloatArray], levels: Sequence[float], comparator: float) -> DrawSummary:
+def summarize_draws(
+    blocks: Iterable[FloatArray], levels: Sequence[float], comparator: float, threads: int = 1
+) -> DrawSummary:
     """Percentile limits at several levels, and counts against the comparator.
 
     Parameters
@@ -47,6 +50,8 @@ def summarize_draws(blocks: Iterable[FloatArray], levels: Sequence[float], compa
         NaN where a facility has no draw. The blocks are sorted in place.
     levels : sequence of float
     comparator : float
+    threads : int
+        Among which the facilities of a block are shared out; the result is the same for any number.
 
     Returns
     -------
@@ -58,7 +63,14 @@ def summarize_draws(blocks: Iterable[FloatArray], levels: Sequence[float], compa
     >>> [limit.tolist() for limit in found.limits[0]], found.not_above.tolist(), found.not_below.tolist()
     ([[1.5], [3.5]], [2], [3])
     """
-    parts = [_summarize_block(block, levels, comparator) for block in blocks]
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [
+            part
+            for block in blocks
+            for part in pool.map(
+                lambda rows: _summarize_block(rows, levels, comparator), np.array_split(block, threads)
+            )
+        ]
     limits = tuple(
         (np.concatenate([p.limits[k][0] for p in parts]), np.concatenate([p.limits[k][1] for p in parts]))
         for k in range(len(levels))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import OptionError
 from riskstd.model import HierarchicalFit
+from riskstd.model.compiled import thread_count
 from riskstd.rates.bootstrap import VARIANCES, Resampler
 from riskstd.rates.checkpoint import open_checkpoint
 from riskstd.rates.facility_rates import FacilityRates
@@ -228,10 +229,10 @@ def _bootstrap(
     if checkpoint is not None:
         kept = open_checkpoint(checkpoint, fit, n_bootstrap, seed=seed, variance=variance)
         fill_store(kept, sampler, n_bootstrap, report)
-        return bootstrap_limits(kept, n_bootstrap, scored, rules, national)
+        return bootstrap_limits(kept, n_bootstrap, scored, rules, national, thread_count(threads))
     with open_store(fit.n_facilities, n_bootstrap) as store:
         fill_store(store, sampler, n_bootstrap, report)
-        return bootstrap_limits(store, n_bootstrap, scored, rules, national)
+        return bootstrap_limits(store, n_bootstrap, scored, rules, national, thread_count(threads))
 
 
 def _stability(limits: Limits, category: NDArray[np.object_], rules: Standardization) -> Stability:
