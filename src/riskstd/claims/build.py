@@ -69,12 +69,15 @@ def birth_statements(con: duckdb.DuckDBPyConnection) -> list[str]:
         FROM people WHERE born_by_age""").fetchall()[0]
     if not people:
         return []
-    return [
+    taken = (
         f"{people:,} people have an age at the end of the year and no birth date: 1 July of the year that it gives "
-        "is taken as their birth date, so that an age can be wrong by one year on days before or after the true birthday.",
+        "is taken as their birth date, so that an age can be wrong by one year on days before or after the birthday."
+    )
+    undecided = (
         f"{open_:,} of them turn 65 in a year of the delivery: whether they are 65 at a procedure of that year "
-        "cannot be decided from these files, and goes by that 1 July.",
-    ]
+        "cannot be decided from these files, and goes by that 1 July."
+    )
+    return [taken, undecided]
 
 
 def build_enrollment(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:

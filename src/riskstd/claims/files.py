@@ -153,13 +153,11 @@ def inspect_file(path: Path) -> SourceFile:
 def _inspect_parquet(path: Path) -> SourceFile:
     try:
         file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError):
+        names = tuple(file.schema_arrow.names)
+        row = next(file.iter_batches(batch_size=1)).to_pylist()[0] if file.metadata.num_rows else None
+    except (pa.ArrowException, OSError):
         raise ClaimsError(f"file {path.name} is not a valid Parquet file", hint="deliver it again") from None
-    names = tuple(file.schema_arrow.names)
-    first: tuple[str, ...] = ()
-    if file.metadata.num_rows:
-        row = next(file.iter_batches(batch_size=1)).to_pylist()[0]
-        first = tuple("" if row[name] is None else str(row[name]) for name in names)
+    first = () if row is None else tuple("" if row[name] is None else str(row[name]) for name in names)
     return SourceFile(path, None, names, first)
 
 

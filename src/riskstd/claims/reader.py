@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import tempfile
 import weakref
@@ -27,6 +29,9 @@ from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
 Progress = Callable[[int, int, str], None]
+
+READER = "2"
+"""Changes with every change of the reader that could change a table."""
 
 _SHARE_OF_READING = 0.5
 """Of the time that all takes, what goes into reading files."""
@@ -93,7 +98,7 @@ def read_claims(
 
 def how_read(bad_rows: str) -> dict[str, str]:
     """Return what claims tables depend on besides the files: handling of bad rows, and version of the reader."""
-    return {"bad_rows": bad_rows, "riskstd": version("riskstd")}
+    return {"bad_rows": bad_rows, "riskstd": version("riskstd"), "reader": READER}
 
 
 def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str | None, progress: Progress) -> None:
@@ -101,30 +106,40 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
         raise ClaimsError(f"folder {target} is not empty", hint="name another folder, or remove what is in it")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    con = duckdb.connect(str(partial / "work.duckdb"))
+    con = duckdb.connect()
     try:
         _configure(con, partial, memory)
         about = _read(con, delivery, partial, bad_rows, progress)
         con.close()
-        (partial / "work.duckdb").unlink(missing_ok=True)
         for scratch in ("spill", "staging"):
             shutil.rmtree(partial / scratch, ignore_errors=True)
         (partial / MANIFEST).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", "utf-8")
         if target.exists():
             target.rmdir()
         partial.replace(target)
-    except duckdb.OutOfMemoryException:
+    except BaseException as error:
         con.close()
         shutil.rmtree(partial, ignore_errors=True)
-        raise ClaimsError(
-            "reading needs more memory than it may use",
-            expected="at least 1GB for a small delivery",
+        raise _in_words(error, target, memory) from None
+
+
+def _in_words(error: BaseException, target: Path, memory: str | None) -> BaseException:
+    """Say what the machine lacked: memory, or room on the disk; any other error stays as it is."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ClaimsError(
+            f"reading needs more memory than the {memory or 'machine'} it may use",
+            expected="at least 1GB for a large delivery",
             hint="give more with --memory, or free disk space for spilling",
-        ) from None
-    except BaseException:
-        con.close()
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        )
+    no_room = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    said = isinstance(error, duckdb.IOException) and any(os.strerror(number) in str(error) for number in no_room)
+    if said or (isinstance(error, OSError) and error.errno in no_room):
+        return ClaimsError(
+            f"there is no room left to write claims tables in {target.parent}",
+            expected="free room of about the size of the delivery, for tables and intermediate files",
+            hint="free room there, or write to another disk",
+        )
+    return error
 
 
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:

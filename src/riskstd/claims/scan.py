@@ -115,13 +115,23 @@ def text_batches(
     ClaimsError
         When the file has rows that do not fit its header, or is damaged.
     """
-    cells = ", ".join(f"CAST({quoted_name(name)} AS VARCHAR) AS {quoted_name(name)}" for name in columns)
     try:
+        types = {name: str(kind) for name, kind, *_ in con.execute(f"DESCRIBE FROM {scan(file)}").fetchall()}
+        cells = ", ".join(f"{_as_text(name, types[name])} AS {quoted_name(name)}" for name in columns)
         yield from con.sql(f"SELECT {cells} FROM {scan(file)}").to_arrow_reader(rows)
     except duckdb.OutOfMemoryException:
         raise
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise _unreadable(file, str(error)) from None
+
+
+def _as_text(column: str, kind: str) -> str:
+    """A cell as text; whole numbers that are kept as fractions, as they are beside blanks, lose the point."""
+    name = quoted_name(column)
+    if kind not in ("FLOAT", "DOUBLE"):
+        return f"CAST({name} AS VARCHAR)"
+    whole = f"CASE WHEN {name} = trunc({name}) THEN CAST(TRY_CAST({name} AS HUGEINT) AS VARCHAR) END"
+    return f"CASE WHEN NOT isnan({name}) THEN coalesce({whole}, CAST({name} AS VARCHAR)) END"
 
 
 def scan(file: SourceFile) -> str:
