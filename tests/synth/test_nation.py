@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -12,12 +13,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from riskstd.errors import OptionError
+import riskstd
+from riskstd.errors import InputError, OptionError
 from riskstd.synth import nation as nation_module
 from riskstd.synth import synthesize
 from riskstd.synth.blocks import Writer
@@ -26,6 +29,7 @@ from riskstd.synth.place import delivery
 from riskstd.synth.plan import CodeYear, Plan, Vocabulary, day_of
 from riskstd.synth.synthesize import MEASURES
 from riskstd.synth.volumes import nation_facts
+from riskstd.tables import to_frame
 
 PEOPLE, SEED = 2_000, 6
 
@@ -210,6 +214,17 @@ def test_what_a_killed_call_left_is_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "claims", "truth"]
 
 
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "carrier_line_0000.parquet")
+
+    monkeypatch.setattr("riskstd.synth.files.pq.write_table", full)
+    with pytest.raises(InputError, match="could not be written: No space left on device") as caught:
+        synthesize(tmp_path / "out", measures=["ASC-18"], facilities=2, procedures=20)
+    assert "carrier_line" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_foreign_claims_are_not_replaced(tmp_path):
     (tmp_path / "claims").mkdir()
     (tmp_path / "claims" / "mine.csv").write_text("a\n1\n")
@@ -240,3 +255,44 @@ def _alive(session: int) -> bool:
     """Tell whether a process of a session runs."""
     found = subprocess.run(["ps", "-o", "stat=", "-s", str(session)], capture_output=True, text=True, check=False)
     return any(not state.startswith("Z") for state in found.stdout.split())
+
+
+# ---- against the engine -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["ccw", "flat"])
+def test_the_engine_finds_the_truth_of_a_nation(tmp_path, layout):
+    folder = synthesize(tmp_path, people=6_000, seed=2, layout=layout).folder
+    claims = riskstd.read_claims(folder / "claims")
+    persons = to_frame(claims.person_keys)
+    for name in MEASURES:
+        measure = riskstd.load_measure(name)
+        cohort = riskstd.build_cohort(claims, measure)
+        visits = riskstd.find_hospital_visits(claims, cohort, measure)
+        risk = riskstd.build_risk_factors(claims, cohort, measure)
+        found = cohort.procedures.merge(persons, on="person_key").merge(visits.outcomes).merge(risk.table)
+        columns = ["outcome", *measure.factor_columns]
+        assert _keyed(found, columns) == _keyed(_truth(folder, name), columns)
+        excluded = cohort.excluded.merge(persons, on="person_key")
+        truth = _read(folder / "truth", "excluded_procedures").to_pandas()
+        assert _keyed(excluded, ["excluded_by"]) == _keyed(truth[truth["measure"] == name], ["excluded_by"])
+
+
+def _truth(folder, measure):
+    outcomes = _read(folder / "truth", "outcomes").to_pandas()
+    factors = _read(folder / "truth", f"risk_factors_{measure}").to_pandas()
+    own = outcomes[outcomes["measure"] == measure]
+    assert len(own) == len(factors) > 50
+    return own.merge(factors, on=["person_id", "facility_id", "procedure_date"])
+
+
+def _keyed(frame, columns):
+    """Values by person, facility and day."""
+    days = pd.to_datetime(frame["procedure_date"]).dt.strftime("%Y-%m-%d")
+    facility = frame["facility_id"].astype(object).where(frame["facility_id"].notna(), "")
+    keys = zip(frame["person_id"], facility, days, strict=True)
+    values = (
+        tuple(v if isinstance(v, str) else float(v) for v in row) for row in frame[columns].itertuples(index=False)
+    )
+    return dict(zip(keys, values, strict=True))

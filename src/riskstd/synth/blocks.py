@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -93,6 +94,12 @@ def write_blocks(
     try:
         for done in as_completed([pool.submit(_write, block) for block in range(nation.blocks)]):
             yield done.result()
+    except BrokenProcessPool as error:
+        raise RiskstdError(
+            "a process that wrote a part of the claims was ended from outside or could not start",
+            expected="about 1.2 GB of memory for each of the workers",
+            hint='use fewer --workers; a script needs `if __name__ == "__main__":` around the call',
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
