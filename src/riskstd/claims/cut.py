@@ -27,6 +27,8 @@ class CutClaims(Claims):
         Professional lines before the cut.
     reach : frozenset
         Definitions and options that the cut is wide enough for.
+    candidates : ibis table
+        `person_key` of the people who have a candidate.
     seconds : float
         Time that the cut took.
     """
@@ -34,7 +36,9 @@ class CutClaims(Claims):
     source: Claims | None = field(default=None, repr=False)
     lines_before: int = 0
     reach: frozenset[Any] = frozenset()
+    candidates: ir.Table | None = field(default=None, repr=False)
     seconds: float = 0.0
+    visits: dict[Any, ir.Table] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, source: Claims, tables: Mapping[str, ir.Table], measures: Iterable[Measure], **known: Any) -> CutClaims:

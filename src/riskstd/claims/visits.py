@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from riskstd.claims.cut import CutClaims
 from riskstd.codes import CodeSet
 
 if TYPE_CHECKING:
@@ -55,6 +56,37 @@ def find_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
     lines = [part for part in parts if part is not None]
     stays = _stay_visits(claims, measure, people)
     return reduce(lambda a, b: a.union(b), [*lines, stays]).distinct()
+
+
+def visits_of_candidates(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
+    """List every hospital visit of some people; on a cut, measures whose clauses are alike share the work.
+
+    Parameters
+    ----------
+    claims, measure
+        As in `find_visits`.
+    people : ibis table
+        `person_key`; on a cut, of people who have a candidate.
+
+    Returns
+    -------
+    ibis table
+        As from `find_visits`, worked out.
+    """
+    if not isinstance(claims, CutClaims) or claims.candidates is None:
+        return find_visits(claims, measure, people).cache()
+    alike = _what_shows_visits(measure)
+    if alike not in claims.visits:
+        claims.visits[alike] = find_visits(claims, measure, claims.candidates).cache()
+    return claims.visits[alike].semi_join(people, "person_key")
+
+
+def _what_shows_visits(measure: Measure) -> tuple[str, ...]:
+    """Return what the clauses on visits test, without the words about them."""
+    outcome = measure.definition.outcome
+    clauses = [*measure.visit_codes, outcome.inpatient, outcome.ed_on_planned_stay]
+    words = {"id", "says", "source", "origin", "grade", "when"}
+    return tuple("" if clause is None else clause.model_dump_json(exclude=words) for clause in clauses)
 
 
 def lines_of_visits(claims: Claims, clause: VisitCodes) -> ir.Table:

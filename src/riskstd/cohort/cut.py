@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, TypeVar
 
@@ -66,26 +66,30 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
     claims = claims.source if isinstance(claims, CutClaims) and claims.source is not None else claims
     tables = dict(claims.tables)
     made: list[str] = []
-    for done, (name, rows) in enumerate(_cuts(claims, measures, tables)):
-        tell(done, len(STEPS), f"claims of candidates: {name.replace('_', ' ')}")
+
+    def keep(name: str, rows: ir.Table) -> None:
+        tell(len(made), len(STEPS), f"claims of candidates: {name.replace('_', ' ')}")
         tables[name] = materialize(rows, claims.connection)
         made.append(tables[name].op().name)
-    seconds = round(time.perf_counter() - start, 3)
-    cut = CutClaims.of(claims, tables, measures, lines_before=count_rows(claims.professional_lines), seconds=seconds)
+
+    keep("professional_lines", _professional_lines(claims, measures))
+    spans = _candidate_days(CutClaims.of(claims, tables, measures), measures).cache()
+    keep("people", claims.people.semi_join(spans, "person_key"))
+    keep("enrollment", _enrollment(claims, measures, spans))
+    for name in ("inpatient_claims", "stays", "procedures"):
+        keep(name, claims.tables[name].semi_join(spans, "person_key"))
+    keep("outpatient_lines", _outpatient_lines(claims, measures, spans))
+    keep("diagnoses", _diagnoses(CutClaims.of(claims, tables, measures), claims.diagnoses, measures, spans))
+    cut = CutClaims.of(
+        claims,
+        tables,
+        measures,
+        lines_before=count_rows(claims.professional_lines),
+        candidates=spans.select("person_key"),
+        seconds=round(time.perf_counter() - start, 3),
+    )
     weakref.finalize(cut, discard, claims.connection, made)
     return cut
-
-
-def _cuts(claims: Claims, measures: Sequence[Measure], cut: dict[str, ir.Table]) -> Iterator[tuple[str, ir.Table]]:
-    """Yield the tables cut, in the order of `STEPS`; `cut` holds those that are worked out already."""
-    yield "professional_lines", _professional_lines(claims, measures)
-    spans = _candidate_days(CutClaims.of(claims, cut, measures), measures).cache()
-    yield "people", claims.people.semi_join(spans, "person_key")
-    yield "enrollment", _enrollment(claims, measures, spans)
-    for name in ("inpatient_claims", "stays", "procedures"):
-        yield name, claims.tables[name].semi_join(spans, "person_key")
-    yield "outpatient_lines", _outpatient_lines(claims, measures, spans)
-    yield "diagnoses", _diagnoses(CutClaims.of(claims, cut, measures), claims.diagnoses, measures, spans)
 
 
 def _professional_lines(claims: Claims, measures: Sequence[Measure]) -> ir.Table:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from riskstd.claims.listed import lines_with_listed_code
-from riskstd.claims.visits import find_visits
+from riskstd.claims.visits import visits_of_candidates
 from riskstd.codes import CodeSet
 from riskstd.cohort.enrollment import enrolled_months, month_of
 from riskstd.errors import SpecError
@@ -48,7 +48,7 @@ class Context:
     @cached_property
     def visits(self) -> ir.Table:
         """Hospital visits of the candidates' people, worked out once for all rules that look at them."""
-        return find_visits(self.claims, self.measure, self.people).cache()
+        return visits_of_candidates(self.claims, self.measure, self.people)
 
 
 def outside_period(context: Context, clause: c.OutsidePeriod) -> ir.Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import ibis
 
 from riskstd.claims.cut import narrowest
-from riskstd.claims.visits import find_visits
+from riskstd.claims.visits import visits_of_candidates
 from riskstd.outcome.planned import newer_code_notes, planned_stays
 from riskstd.tables import HOSPITAL_VISITS, to_frame
 
@@ -83,7 +83,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     claims = narrowest(claims, cohort)
     procedures = cohort.table.select("procedure_id", "person_key", "procedure_date")
     people = procedures.select("person_key").distinct()
-    visits = find_visits(claims, measure, people).cache()
+    visits = visits_of_candidates(claims, measure, people)
     near = _in_window(visits, procedures, measure).cache()
     judged = _with_planned(claims, measure, near)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
