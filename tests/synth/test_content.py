@@ -9,8 +9,8 @@ from riskstd.synth import stays
 from riskstd.synth.carrier import Pool, make_pool
 from riskstd.synth.codebook import CodeBook, PlannedTables
 from riskstd.synth.landsize import LandSize
-from riskstd.synth.people import GAP_DAYS, procedure_counts, procedure_days
-from riskstd.synth.plan import NO_DAY, Plan, Vocabulary, day_of, month_of, year_of
+from riskstd.synth.people import GAP_DAYS, draw_health, procedure_counts, procedure_days
+from riskstd.synth.plan import NO_DAY, People, Plan, Vocabulary, day_of, month_of, year_of
 from riskstd.synth.profile import conditions, measure_profile, texture
 from riskstd.synth.synthesize import MEASURES
 from riskstd.synth.verdicts import PLANNED_RULES
@@ -100,3 +100,18 @@ def test_pool_draws_nothing_for_people_without_conditions():
 
 def test_planned_rules_are_the_planned_ones():
     assert PLANNED_RULES == ("PA1", "PA2", "PA3")
+
+
+def test_conditions_are_as_common_as_said_and_go_together():
+    n = 40_000
+    people = People(*(np.zeros(n) for _ in range(7)))
+    health = draw_health(people, np.full(n, 73.0), np.random.default_rng(8))
+    has = np.zeros((n, len(conditions())), dtype=bool)
+    has[health.person, health.condition] = True
+    shares = np.array([condition.share for condition in conditions()])
+    np.testing.assert_allclose(has.mean(axis=0), shares, atol=4 * np.sqrt(0.25 / n))
+    common = [i for i, share in enumerate(shares) if share > 0.05]
+    correlations = np.corrcoef(has[:, common].T)[np.triu_indices(len(common), 1)]
+    assert correlations.min() > 0
+    assert 0.05 < correlations.mean() < 0.2
+    assert has[health.frailty > 1].mean() > 1.4 * has.mean()

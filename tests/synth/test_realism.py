@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 import riskstd
-from riskstd.synth.nation import calibrate, draw_national_facilities, sample_truth
+from riskstd.synth.nation import calibrate, draw_national_facilities, events_excluded, sample_truth
 from riskstd.synth.plan import Vocabulary
 from riskstd.synth.profile import measure_profile
 from riskstd.synth.simulate import make_land
@@ -32,14 +32,15 @@ def nation():
     people = nation_facts()["people"]
     facilities = draw_national_facilities(people, profiles, vocabulary, np.random.default_rng(seeds[0]))
     truths = sample_truth(land, profiles, facilities, seeds[1])
-    mu, _ = calibrate(truths, facilities, np.random.default_rng(seeds[2]))
-    return facilities, {truth.profile.id: truth for truth in truths}, mu
+    mu, _ = calibrate(truths, facilities, land.books, np.random.default_rng(seeds[2]))
+    lost = {profile.id: events_excluded(land.books[profile.id], profile) for profile in profiles}
+    return facilities, {truth.profile.id: truth for truth in truths}, mu, lost
 
 
 class Result:
     """Rates of one measure with limits, over facilities with enough cases, beside what they were drawn from."""
 
-    def __init__(self, name, facilities, truth, mu):
+    def __init__(self, name, facilities, truth, mu, lost):
         rng = np.random.default_rng(MEASURES.index(name))
         self.profile = truth.profile
         cases = rng.poisson(facilities.weight[name])
@@ -49,6 +50,8 @@ class Result:
         beta = np.array([self.profile.coefficients[column] for column in truth.factors.columns])
         p = expit(mu + x @ beta + facilities.effect[name][facility])
         y = (rng.random(len(p)) < p).astype(np.int8)
+        stays = (y == 0) | (rng.random(len(y)) >= lost)  # the diagnosis of some visits excludes the procedure
+        x, y, facility = x[stays], y[stays], facility[stays]
         self.event_rate = float(y.mean())
         self.fit = riskstd.fit_hierarchical(y, x[:, x.std(axis=0) > 0], facility, method="laplace")
         rates = riskstd.standardize(self.fit, measure=self.profile.measure, interval="closed-form").to_frame()
@@ -62,8 +65,8 @@ class Result:
 
 @pytest.fixture(scope="module")
 def results(nation):
-    facilities, truths, mu = nation
-    return {name: Result(name, facilities, truths[name], mu[name]) for name in MEASURES}
+    facilities, truths, mu, lost = nation
+    return {name: Result(name, facilities, truths[name], mu[name], lost[name]) for name in MEASURES}
 
 
 @pytest.mark.parametrize("name", MEASURES)

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from riskstd.spec.clauses import DiagnosisPresent
+from riskstd.synth.codebook import CodeBook
 from riskstd.synth.everyday import add_everyday_care, care_rates, code_years, fill_hospital_claims
 from riskstd.synth.facilities import Facilities
 from riskstd.synth.landsize import LandSize
@@ -41,7 +43,7 @@ class Nation:
     candidates : dict of str to float
         Expected candidate procedures by measure: index procedures and those that an exclusion removes.
     mu : dict of str to float
-        Intercepts (log odds) that give the published event rates.
+        Intercepts (log odds) that give index procedures the published event rates.
     texts : list of str
         Vocabulary; no block adds to it.
     size : LandSize
@@ -114,7 +116,7 @@ def draw_nation(people: int, seed: int, measures: tuple[str, ...]) -> Nation:
     code_years(vocabulary)
     facilities = draw_national_facilities(people, profiles, vocabulary, np.random.default_rng(first))
     truths = sample_truth(land, profiles, facilities, second)
-    mu, kept_share = calibrate(truths, facilities, np.random.default_rng(third))
+    mu, kept_share = calibrate(truths, facilities, land.books, np.random.default_rng(third))
     candidates = {name: float(facilities.weight[name].sum()) / kept_share[name] for name in measures}
     return Nation(people, seed, measures, facilities, candidates, mu, list(vocabulary.texts), size, BLOCK_PEOPLE)
 
@@ -161,7 +163,7 @@ def sample_truth(
 
 
 def calibrate(
-    truths: list[MeasureTruth], facilities: Facilities, rng: np.random.Generator
+    truths: list[MeasureTruth], facilities: Facilities, books: dict[str, CodeBook], rng: np.random.Generator
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return intercepts that give the event rates, and the share of candidates that no exclusion removes."""
     mu, share = {}, {}
@@ -171,9 +173,21 @@ def calibrate(
         predictor = truth.factors.to_numpy(dtype=float) @ beta
         weight, effect = facilities.weight[profile.id], facilities.effect[profile.id]
         effects = rng.choice(effect, size=(len(predictor), 16), p=weight / weight.sum())
-        mu[profile.id] = _intercept((predictor[:, None] + effects).ravel(), profile.event_rate)
+        lost = events_excluded(books[profile.id], profile)
+        drawn_rate = profile.event_rate / (1 - lost + lost * profile.event_rate)
+        mu[profile.id] = _intercept((predictor[:, None] + effects).ravel(), drawn_rate)
         share[profile.id] = len(truth.index) / (len(truth.index) + len(truth.excluded))
     return mu, share
+
+
+def events_excluded(book: CodeBook, profile: MeasureProfile) -> float:
+    """Return the part of events whose visit has a diagnosis that excludes the procedure."""
+    codes = book.vocabulary.many(profile.visit_diagnoses)
+    excluding = np.zeros(len(codes), dtype=bool)
+    for clause in profile.measure.exclusions:
+        if isinstance(clause, DiagnosisPresent) and clause.visit_in_window:
+            excluding |= book.excluding(clause)[codes]
+    return float(excluding.mean())
 
 
 def _intercept(predictor: np.ndarray, event_rate: float) -> float:
