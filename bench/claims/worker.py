@@ -30,7 +30,9 @@ def main() -> None:
     start = time.perf_counter()
     found = ENGINES[asked.engine](asked)
     found["seconds"] = time.perf_counter() - start if "seconds" not in found else found["seconds"]
-    found["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    found["cpu_seconds"] = used.ru_utime + used.ru_stime
+    found["peak_gb"] = used.ru_maxrss / 1e6
     json.dump(found, sys.stdout)
 
 
