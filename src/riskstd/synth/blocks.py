@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -60,7 +61,6 @@ class Writer:
             layout=self.layout, file_format=self.file_format, block=block,
         )  # fmt: skip
         write_truth(world, truths, self.folder / "truth", block=block)
-        pa.default_memory_pool().release_unused()
         return BlockCounts(
             len(world.people),
             {name.removesuffix(f"_{block:04d}"): count for name, count in rows.items()},
@@ -84,6 +84,7 @@ def write_blocks(
         writer = Writer(nation, nation.land(), folder, layout, file_format)
         for block in range(nation.blocks):
             yield writer.write(block)
+            _give_back_memory()
         return
     pool = ProcessPoolExecutor(
         min(workers, nation.blocks),
@@ -130,7 +131,15 @@ def _start(nation: Nation, folder: Path, layout: str, file_format: FileFormat) -
 
 
 def _write(block: int) -> BlockCounts:
-    return _writers[0].write(block)
+    counts = _writers[0].write(block)
+    _give_back_memory()
+    return counts
+
+
+def _give_back_memory() -> None:
+    """Return what a block has used, so that hundreds of blocks need no more than one."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
 
 
 def _end_with_parent() -> None:
