@@ -135,13 +135,14 @@ def validate(
     folder: Annotated[Path, typer.Argument(help="Folder of claim files.")],
     layout: LayoutOption = "auto",
     bad_rows: BadRowsOption = "error",
+    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is in claim files, and what is wrong with them."""
     from riskstd.pipeline.validation import validate_claims
 
     with _progress() as tell:
-        found = validate_claims(folder, layout=layout, bad_rows=_underscored(bad_rows), progress=tell)
+        found = validate_claims(folder, layout=layout, bad_rows=_underscored(bad_rows), memory=memory, progress=tell)
     if as_json:
         print(json.dumps(vars(found), indent=1))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from riskstd.claims.staging import ROLE_COLUMNS, columns_present
+from riskstd.tables import OUTPATIENT_LINES, PROFESSIONAL_LINES
 
 if TYPE_CHECKING:
     import duckdb
@@ -220,10 +221,14 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
 
 def build_kept_lines(con: duckdb.DuckDBPyConnection) -> None:
     """The declared tables of professional and of hospital outpatient lines."""
-    for setting in ("professional", "outpatient"):
+    for table in (PROFESSIONAL_LINES, OUTPATIENT_LINES):
+        setting = table.name.removesuffix("_lines")
+        others = [name for name in table.names if name not in table.sorted_by]
+        content = ", ".join(f"coalesce({name}, '')" for name in others)
         con.execute(f"""
-            CREATE OR REPLACE TEMP VIEW {setting}_lines AS
-            SELECT *, day AS line_date FROM {setting}_staged WHERE status IS NULL""")
+            CREATE OR REPLACE TEMP VIEW {table.name} AS
+            SELECT *, day AS line_date, CASE WHEN repeated THEN concat_ws('|', {content}) END AS tie
+            FROM {setting}_staged WHERE status IS NULL""")
 
 
 def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
@@ -253,7 +258,8 @@ def build_diagnoses(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     line = f"""
         SELECT person_key, claim_id, 'professional' AS setting, {day} AS service_date, 'line' AS role,
           coalesce(line_number, 0) AS position, line_diagnosis AS code,
-          {_icd_version("line_version", day)} AS icd_version
+          {_icd_version("line_version", day)} AS icd_version, {_slot("'line'", "coalesce(line_number, 0)", "professional")} AS slot,
+          CASE WHEN repeated THEN line_diagnosis || {_icd_version("line_version", day)} END AS tie
         FROM professional_staged WHERE status IS NULL AND line_diagnosis IS NOT NULL"""
     parts += [f"{line} AND NOT repeated", f"SELECT DISTINCT * FROM ({line} AND repeated)"]
     con.execute(f"CREATE OR REPLACE TEMP VIEW diagnoses AS {' UNION ALL '.join(parts)}")
@@ -273,10 +279,17 @@ def _claim_diagnoses(delivery: Delivery, setting: str) -> str:
     kept = "AND any_kept IS NOT FALSE" if lines else ""
     return f"""
         SELECT person_key, claim_id, '{setting}' AS setting, day AS service_date, role, position, code,
-          {_icd_version("version", "day")} AS icd_version
+          {_icd_version("version", "day")} AS icd_version, {_slot("role", "position", setting)} AS slot, NULL AS tie
         FROM ({cells}) JOIN (
           SELECT row, person_key, claim_id, {day} AS day FROM {setting}_claims {lines}
           WHERE claim_status IS NULL AND person_key IS NOT NULL AND {day} IS NOT NULL {kept}) USING (row)"""
+
+
+def _slot(role: str, position: str, setting: str) -> str:
+    """Number that orders the diagnoses of a claim by role, position and setting: one number sorts faster than texts."""
+    rank = sorted(SETTINGS).index(setting)
+    roles = f"CASE {role} WHEN 'claim' THEN 0 WHEN 'line' THEN 1 ELSE 2 END"
+    return f"({roles} * {1 << 40} + CAST({position} AS BIGINT) * 4 + {rank})"
 
 
 def build_procedures(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:

@@ -47,16 +47,26 @@ class Validation:
 
 
 def validate_claims(
-    path: str | Path, *, layout: str = "auto", bad_rows: str = "error", progress: Progress = None
+    path: str | Path,
+    *,
+    layout: str = "auto",
+    bad_rows: str = "error",
+    memory: str | None = None,
+    progress: Progress = None,
 ) -> Validation:
     """Read a delivery and report what it holds and lacks; nothing is kept.
+
+    Parameters
+    ----------
+    path, layout, bad_rows, memory, progress
+        As in `read_claims`.
 
     Raises
     ------
     ClaimsError
         When it cannot be read at all: the message says why and what to do.
     """
-    claims = read_claims(path, layout=layout, bad_rows=bad_rows, progress=progress)  # type: ignore[arg-type]
+    claims = read_claims(path, layout=layout, bad_rows=bad_rows, memory=memory, progress=progress)  # type: ignore[arg-type]
     counts = claims.counts
     candidates = {}
     for measure, year in list_measures():
