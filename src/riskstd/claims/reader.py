@@ -33,6 +33,8 @@ Progress = Callable[[int, int, str], None]
 READER = "2"
 """Changes with every change of the reader that could change a table."""
 
+_MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
+
 _SHARE_OF_READING = 0.5
 """Of the time that all takes, what goes into reading files."""
 
@@ -166,7 +168,7 @@ def _read(
         read += size
         tell(_SHARE_OF_READING * read / total, f"reading {file}")
 
-    threads = int(con.execute("SELECT current_setting('threads')").fetchall()[0][0])
+    threads = min(_MOST_READERS, int(con.execute("SELECT current_setting('threads')").fetchall()[0][0]))
     staged = stage_files(con, delivery, folder / "staging", threads, count_bytes)
     unreadable = refuse_unreadable_dates(delivery, staged.unreadable, set_aside=bad_rows == "set_aside")
     tell(_SHARE_OF_READING, "numbering people")
