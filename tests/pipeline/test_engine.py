@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -146,6 +149,21 @@ def test_scratch_is_for_its_owner_only(scratch):
     folder = next(scratch.iterdir())
     assert folder.stat().st_mode & 0o077 == 0
     assert Path(engine.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]).parent == folder
+
+
+def test_scratch_of_a_killed_process_goes_and_of_a_living_one_stays(scratch):
+    first = open_engine()
+    mine = next(scratch.iterdir())
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    abandoned = mine.with_name(mine.name.replace(str(os.getpid()), done.stdout.decode().strip(), 1))
+    (abandoned / "spill").mkdir(parents=True)
+    elsewhere = scratch / "riskstd-engine-other_machine-1-x"
+    elsewhere.mkdir()
+    second = open_engine()
+    assert not abandoned.exists()
+    assert elsewhere.exists()
+    assert mine.exists()
+    assert first.raw_sql("SELECT 1").fetchone() == second.raw_sql("SELECT 1").fetchone()
 
 
 def test_progress_grows_from_nothing_to_all(claims, tmp_path):

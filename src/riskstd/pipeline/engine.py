@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import tempfile
 import weakref
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
     from riskstd.pipeline.progress import Progress
+
+
+# The name of the machine, since several may share a folder for temporary files.
+_PREFIX = f"riskstd-engine-{platform.node().replace('-', '_')}-"
 
 
 def open_engine(memory: str | None = None) -> Backend:
@@ -45,7 +51,8 @@ def open_engine(memory: str | None = None) -> Backend:
     >>> engine.raw_sql("SELECT current_setting('memory_limit')").fetchone()
     ('476.8 MiB',)
     """
-    scratch = Path(tempfile.mkdtemp(prefix="riskstd-engine-"))
+    _remove_abandoned()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     engine = ibis.duckdb.connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
     weakref.finalize(engine, shutil.rmtree, scratch, ignore_errors=True)
     if memory is not None:
@@ -54,6 +61,26 @@ def open_engine(memory: str | None = None) -> Backend:
         except duckdb.Error:
             raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
     return engine
+
+
+def _remove_abandoned() -> None:
+    """Remove scratch folders of processes of this machine that were killed: they hold rows of claims."""
+    if os.name != "posix":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def claims_for_run(
