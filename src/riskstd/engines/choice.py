@@ -35,6 +35,9 @@ class Engine:
     version: str
     connection: BaseBackend = field(repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
 
 def check_engine(engine: Any) -> None:
     """Refuse what is no engine, or lacks what it needs on this machine; nothing is started.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from riskstd.claims import Claims, read_claims
 from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
@@ -16,14 +16,19 @@ from riskstd.claims.cut import CutClaims
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read
 from riskstd.cohort.cut import cut_claims
+from riskstd.engines import check_engine, open_engine
 from riskstd.errors import InputError
-from riskstd.pipeline.engine import memory_errors, on_engine, open_engine
+from riskstd.pipeline.engine import memory_errors
 from riskstd.pipeline.progress import Parts, Progress
 from riskstd.pipeline.run import Run, is_complete, run_measure
-from riskstd.pipeline.settings import RunSettings, check_engine, check_settings, period_text, settings_of
+from riskstd.pipeline.settings import RunSettings, check_settings, period_text, settings_of
 from riskstd.pipeline.trace import CLAIMS_FOLDER
 from riskstd.pipeline.write import refuse_existing
 from riskstd.spec import Measure, load_measure
+
+if TYPE_CHECKING:
+    from ibis.backends import BaseBackend
+    from pyspark.sql import SparkSession
 
 
 def run_measures(
@@ -39,7 +44,7 @@ def run_measures(
     overwrite: bool = False,
     options: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    engine: str = "duckdb",
+    engine: str | BaseBackend | SparkSession = "duckdb",
     period: Sequence[str] | None = None,
     **settings: Any,
 ) -> list[Run]:
@@ -86,9 +91,10 @@ def run_measures(
     parts = Parts(progress, len(todo) + 2)
     parts.start("claims tables")
     data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within)
+    connection = open_engine(engine, memory=memory).connection
     with memory_errors(memory):
         parts.start("claims of candidates")
-        cut = cut_claims(on_engine(data, open_engine(memory)), todo, progress=parts.within)
+        cut = cut_claims(data.on(connection), todo, progress=parts.within)
         return [_run(m, cut, parts, out=folder, period=period, overwrite=overwrite or resume, **settings) for m in todo]
 
 
