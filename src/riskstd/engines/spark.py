@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from ibis.util import gen_name
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.expr.schema import Schema
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class SparkConnection(Backend):
@@ -28,6 +30,12 @@ class SparkConnection(Backend):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.register_options()
+        self._own_views: list[str] = []
+
+    def do_connect(self, *args: Any, **kwargs: Any) -> None:
+        """Connect, and take the views of this connection along when it goes."""
+        super().do_connect(*args, **kwargs)
+        weakref.finalize(self, _drop_views, self._session, self._own_views).atexit = False
 
     def _create_cached_table(self, name: str, expr: ir.Table) -> ir.Table:
         self._run_pre_execute_hooks(expr)
@@ -47,12 +55,12 @@ class SparkConnection(Backend):
         return self._session.conf.get("spark.checkpoint.dir", None) is not None
 
     def _register_in_memory_table(self, op: Any) -> None:
-        arrow = op.data.to_pyarrow(op.schema)
-        self._from_arrow(arrow).createOrReplaceTempView(op.name)
+        self._view(op.name, op.data.to_pyarrow(op.schema))
 
-    def _from_arrow(self, arrow: pa.Table) -> DataFrame:
+    def _view(self, name: str, arrow: pa.Table) -> None:
         schema = PySparkSchema.from_ibis(ibis.schema(arrow.schema))
-        return self._session.createDataFrame(arrow, schema=schema)
+        self._session.createDataFrame(arrow, schema=schema).createOrReplaceTempView(name)
+        self._own_views.append(name)
 
     def to_pyarrow(self, expr: Any, /, *, params: Any = None, limit: Any = None, **_: Any) -> Any:
         """Return a result as Arrow, in the types that ibis declares."""
@@ -64,15 +72,23 @@ class SparkConnection(Backend):
 
     def read_parquet(self, path: str | Path, /, *, table_name: str | None = None, **kwargs: Any) -> ir.Table:
         """Open Parquet files under a name that no other table has."""
-        return super().read_parquet(path, table_name=gen_name(table_name or "parquet"), **kwargs)
+        view = gen_name(table_name or "parquet")
+        self._own_views.append(view)
+        return super().read_parquet(path, table_name=view, **kwargs)
 
     def create_table(self, name: str, /, obj: Any = None, **kwargs: Any) -> ir.Table:
         """Take an Arrow table as a view of the session; nothing is written to a catalog."""
         if not isinstance(obj, pa.Table):
             return super().create_table(name, obj, **kwargs)
         view = gen_name(name)
-        self._from_arrow(obj).createOrReplaceTempView(view)
+        self._view(view, obj)
         return self.table(view)
+
+
+def _drop_views(session: SparkSession, names: list[str]) -> None:
+    with contextlib.suppress(Exception):
+        for name in names:
+            session.catalog.dropTempView(name)
 
 
 def _typed(frame: DataFrame, schema: Schema) -> DataFrame:
