@@ -77,9 +77,14 @@ def test_a_running_spark_is_taken_and_keeps_its_memory(connection):
 
 
 def test_a_checkpoint_folder_is_used_if_one_is_named(connection, tmp_path):
-    session = connection._session
-    session.conf.set("spark.checkpoint.dir", tmp_path.as_uri()) if session.conf.isModifiable(
-        "spark.checkpoint.dir"
-    ) else session.sparkContext.setCheckpointDir(str(tmp_path))
-    kept = connection.create_table("kept", pa.table({"x": [1, 2]})).cache()
-    assert kept.count().to_pyarrow().as_py() == 2
+    context = connection._session.sparkContext
+    rows = connection.create_table("rows", pa.table({"x": [1, 2]}))
+    context.setCheckpointDir(str(tmp_path))
+    try:
+        kept = rows.filter(rows.x > 1).cache()
+    finally:
+        context._jsc.sc().setCheckpointDir(None)
+    assert kept.to_pyarrow().to_pylist() == [{"x": 2}]
+    assert list(tmp_path.rglob("part-*"))
+    rows.filter(rows.x > 2).cache()
+    assert len({path.parent for path in tmp_path.rglob("part-*")}) == 1

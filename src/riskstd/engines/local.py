@@ -6,6 +6,7 @@ import atexit
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from riskstd.errors import OptionError
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 _OURS = "spark.riskstd.local"
 """Setting that tells a Spark that was started here from any other."""
 _UNITS_MIB = {"kb": 1 / 1024, "mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}
 _LEAST_MIB = 512
+_LOG = "java.log"
+_PATIENCE_SECONDS = 20
 
 
 def start_local(*, memory: str | None = None, cores: int | None = None) -> SparkSession:
@@ -36,24 +40,29 @@ def start_local(*, memory: str | None = None, cores: int | None = None) -> Spark
     OptionError
         When the memory cannot be read or is too small, or Spark does not start.
     """
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkRuntimeError
+    from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
     scratch = Path(tempfile.mkdtemp(prefix="riskstd-spark-"))
-    conf = SparkConf(loadDefaults=False).setAll(list(local_settings(scratch, memory, cores).items()))
-    # Spark and Java speak on standard error, where messages must hold no value of a cell.
-    with (scratch / "java.log").open("wb") as log:
-        try:
+    gateway = None
+    try:
+        conf = SparkConf(loadDefaults=False).setAll(list(local_settings(scratch, memory, cores).items()))
+        # Spark and Java speak on standard error, where messages must hold no value of a cell.
+        with (scratch / _LOG).open("wb") as log:
             gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
-        except PySparkRuntimeError:
-            said = _last_line(scratch / "java.log")
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise OptionError(
-                f"Spark did not start: {said}", hint="check Java and the memory that is free, or give --memory"
-            ) from None
-    context = SparkContext(conf=conf, gateway=gateway)
+        context = SparkContext(conf=conf, gateway=gateway)
+    except (PySparkException, Py4JError):
+        said = _last_line(scratch / _LOG)
+        _end(None, gateway, scratch)
+        raise OptionError(
+            f"Spark did not start: {said}", hint="check Java and the memory that is free, or give --memory"
+        ) from None
+    except BaseException:
+        _end(None, gateway, scratch)
+        raise
     context.setLogLevel("ERROR")
     atexit.register(_end, context, gateway, scratch)
     return SparkSession(context)
@@ -125,11 +134,14 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "Java ended without a word"
 
 
-def _end(context: Any, gateway: Any, scratch: Path) -> None:
-    context.stop()
-    gateway.shutdown()
-    process = getattr(gateway, "proc", None)
-    if process is not None:
-        process.stdin.close()
-        process.wait()
+def _end(context: SparkContext | None, gateway: Any, scratch: Path) -> None:
+    if context is not None:
+        context.stop()
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        try:
+            gateway.proc.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            gateway.proc.kill()
     shutil.rmtree(scratch, ignore_errors=True)

@@ -52,7 +52,10 @@ class SparkConnection(Backend):
     @property
     def _has_checkpoint_folder(self) -> bool:
         """Where executors come and go, tables are kept in a folder that all of them reach, if one is named."""
-        return self._session.conf.get("spark.checkpoint.dir", None) is not None
+        # A session of Spark Connect has no context; there the setting alone tells.
+        context = getattr(self._session, "_sc", None)
+        named = context is not None and context.getCheckpointDir() is not None
+        return named or self._session.conf.get("spark.checkpoint.dir", None) is not None
 
     def _register_in_memory_table(self, op: Any) -> None:
         self._view(op.name, op.data.to_pyarrow(op.schema))

@@ -53,7 +53,7 @@ def claims_for_run(
 
 @contextmanager
 def memory_errors(memory: str | None) -> Iterator[None]:
-    """Turn what the engine says of too little memory or disk into an error that says what to do.
+    """Turn what an engine says of too little memory or disk into an error that says what to do.
 
     Raises
     ------
@@ -62,21 +62,41 @@ def memory_errors(memory: str | None) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        if "max_temp_directory_size" in str(error) or "disk space" in str(error):
-            raise InputError(
-                "the claims steps spill more to disk than there is room for",
-                expected=f"free space in {tempfile.gettempdir()}",
-                hint="free space, or name another folder in TMPDIR",
-            ) from None
-        raise InputError(
-            "the claims steps need more memory than they may use",
-            expected=f"more than {memory}" if memory else "more than four fifths of the memory of this machine",
-            hint="give more with --memory; 1GB serves 5 million people on 2 cores",
-        ) from None
+        spilled = "max_temp_directory_size" in str(error) or "disk space" in str(error)
+        raise (_no_room() if spilled else _no_memory(memory)) from None
     except duckdb.IOException as error:
         if "No space left" not in str(error):
             raise
-        raise InputError(
-            f"the disk is full while the claims steps write to {tempfile.gettempdir()}",
-            hint="free space, or name another folder in TMPDIR",
-        ) from None
+        raise _disk_full() from None
+    except Exception as error:
+        if not type(error).__module__.startswith(("pyspark.", "py4j.")):
+            raise
+        if "No space left on device" in str(error):
+            raise _disk_full() from None
+        # Java that is out of memory ends tasks, or altogether, so that nobody answers any more.
+        if "OutOfMemoryError" in str(error) or type(error).__name__ == "Py4JNetworkError":
+            raise _no_memory(memory) from None
+        raise
+
+
+def _no_room() -> InputError:
+    return InputError(
+        "the claims steps spill more to disk than there is room for",
+        expected=f"free space in {tempfile.gettempdir()}",
+        hint="free space, or name another folder in TMPDIR",
+    )
+
+
+def _no_memory(memory: str | None) -> InputError:
+    return InputError(
+        "the claims steps need more memory than they may use",
+        expected=f"more than {memory}" if memory else "more than the engine has by itself",
+        hint="give more with --memory; 1GB serves DuckDB for 5 million people on 2 cores",
+    )
+
+
+def _disk_full() -> InputError:
+    return InputError(
+        f"the disk is full while the claims steps write to {tempfile.gettempdir()}",
+        hint="free space, or name another folder in TMPDIR",
+    )
