@@ -91,10 +91,9 @@ def run_measures(
     parts = Parts(progress, len(todo) + 2)
     parts.start("claims tables")
     data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within)
-    connection = open_engine(engine, memory=memory).connection
     with memory_errors(memory):
         parts.start("claims of candidates")
-        cut = cut_claims(data.on(connection), todo, progress=parts.within)
+        cut = cut_claims(data.on(open_engine(engine, memory=memory).connection), todo, progress=parts.within)
         return [_run(m, cut, parts, out=folder, period=period, overwrite=overwrite or resume, **settings) for m in todo]
 
 
