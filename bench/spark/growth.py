@@ -3,7 +3,8 @@
     python bench/spark/growth.py TABLES [TABLES ...] [--memory 8GB] [--cores 2] [--measures ASC-12,ASC-17]
 
 One line per folder and engine, each in a process of its own; then the exponent of growth from each size to the next,
-and the people per second and core at the largest, which the formula of docs/spark.md takes.
+and the two numbers that the formula of docs/spark.md takes, in seconds of processor, which other work on the machine
+moves little.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import resource
 import subprocess
 import sys
 import time
@@ -34,15 +36,22 @@ def main() -> None:
     for before, after in zip(found["spark"], found["spark"][1:], strict=False):
         wider = math.log(after["people"] / before["people"])
         print(f"exponent to {after['people']:,} people: {math.log(after['steps'] / before['steps']) / wider:.2f}")
-    last = found["spark"][-1]
-    print(f"people per second and core, all measures: {last['people'] / last['steps'] / known.cores:,.0f}")
+    if len(known.folders) > 1:
+        less, more = found["spark"][0], found["spark"][-1]
+        growth = (more["people"] - less["people"]) / (more["processor"] - less["processor"])
+        print(f"people per second of one core, all measures: {growth:,.0f}")
+        print(f"seconds of one core whatever the size: {less['processor'] - less['people'] / growth:,.0f}")
 
 
 def run_alone(engine: str, folder: Path) -> dict:
     options = [word for word in sys.argv[1:] if not Path(word).is_dir()]
     words = [sys.executable, __file__, str(folder), "--one", engine, *options]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    row = json.loads(done.stdout.splitlines()[-1])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Java ends before Python does, so that its time is among that of the children.
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    row = {**json.loads(done.stdout.splitlines()[-1]), "processor": round(spent, 1)}
     print(json.dumps(row), flush=True)
     return row
 
