@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK_READY := $(VENV)/.spark-ready
 DEMO_OUT ?= demo
 
 .PHONY: help demo test test-slow test-spark check axe format lock clean
@@ -36,7 +37,11 @@ include bench/peers.mk
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -m "not slow and not spark"
 
-test-spark: $(READY)
+$(SPARK_READY): $(READY) requirements-spark.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.lock
+	@touch $(SPARK_READY)
+
+test-spark: $(SPARK_READY)
 	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 RISKSTD_REQUIRE_SPARK=1 $(BIN)/python -m pytest tests/spark -m spark
 
 test-slow: $(READY)

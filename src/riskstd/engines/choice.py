@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ibis.backends import BaseBackend
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _BACKENDS = {"duckdb": "duckdb", "pyspark": "spark"}
 ENGINES = tuple(_BACKENDS.values())
+AnyEngine: TypeAlias = "str | BaseBackend | SparkSession"
+"""What names an engine: its name, a session, or a connection."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,7 @@ def check_engine(engine: Any) -> None:
         )
 
 
-def open_engine(
-    engine: str | BaseBackend | SparkSession = "duckdb", *, memory: str | None = None, cores: int | None = None
-) -> Engine:
+def open_engine(engine: AnyEngine = "duckdb", *, memory: str | None = None, cores: int | None = None) -> Engine:
     """Connect to an engine.
 
     Parameters

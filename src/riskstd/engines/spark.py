@@ -27,6 +27,8 @@ class SparkConnection(Backend):
     that two sets of claims tables can be open in one session.
     """
 
+    _session: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.register_options()

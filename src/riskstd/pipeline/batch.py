@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from riskstd.claims import Claims, read_claims
 from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
@@ -16,7 +16,7 @@ from riskstd.claims.cut import CutClaims
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read
 from riskstd.cohort.cut import cut_claims
-from riskstd.engines import check_engine, open_engine
+from riskstd.engines import AnyEngine, check_engine, open_engine
 from riskstd.errors import InputError
 from riskstd.pipeline.engine import memory_errors
 from riskstd.pipeline.progress import Parts, Progress
@@ -25,10 +25,6 @@ from riskstd.pipeline.settings import RunSettings, check_settings, period_text, 
 from riskstd.pipeline.trace import CLAIMS_FOLDER
 from riskstd.pipeline.write import refuse_existing
 from riskstd.spec import Measure, load_measure
-
-if TYPE_CHECKING:
-    from ibis.backends import BaseBackend
-    from pyspark.sql import SparkSession
 
 
 def run_measures(
@@ -44,7 +40,7 @@ def run_measures(
     overwrite: bool = False,
     options: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    engine: str | BaseBackend | SparkSession = "duckdb",
+    engine: AnyEngine = "duckdb",
     period: Sequence[str] | None = None,
     **settings: Any,
 ) -> list[Run]:

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from riskstd.claims import Claims, read_claims
-from riskstd.engines import engine_of, open_engine
+from riskstd.engines import AnyEngine, engine_of, open_engine
 from riskstd.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from ibis.backends import BaseBackend
-    from pyspark.sql import SparkSession
-
     from riskstd.pipeline.progress import Progress
 
 
@@ -26,7 +23,7 @@ def claims_for_run(
     *,
     layout: str,
     memory: str | None,
-    engine: str | BaseBackend | SparkSession | None = None,
+    engine: AnyEngine | None = None,
     progress: Progress | None = None,
 ) -> Claims:
     """Return claims tables on an engine; claims given as such keep their connection if nothing else is asked for.

@@ -15,7 +15,7 @@ from riskstd.claims import Claims
 from riskstd.claims.cut import CutClaims
 from riskstd.cohort import Cohort, build_cohort
 from riskstd.cohort.cut import cut_claims
-from riskstd.engines import check_engine, engine_of
+from riskstd.engines import AnyEngine, check_engine, engine_of
 from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.engine import claims_for_run, memory_errors
@@ -48,8 +48,6 @@ from riskstd.tables import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from ibis.backends import BaseBackend
-    from pyspark.sql import SparkSession
 
 PARTS = 7
 """Reading, claims of candidates, cohort, visits, risk factors, model and rates, writing."""
@@ -100,7 +98,7 @@ def run_measure(
     seed: int = DEFAULT_SEED,
     options: Mapping[str, str] | None = None,
     profile: str = "facility",
-    engine: str | BaseBackend | SparkSession | None = None,
+    engine: AnyEngine | None = None,
     memory: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
