@@ -27,6 +27,7 @@ def of_spark(name: str, module: str, text: str) -> Exception:
             of_spark("SparkException", "pyspark.errors", "No space left on device"),
             "disk is full",
         ),
+        (of_spark("Py4JJavaError", "py4j.protocol", "Not enough memory to build and broadcast"), "need more memory"),
         (of_spark("Py4JNetworkError", "py4j.protocol", "Answer from Java side is empty"), "need more memory"),
     ],
 )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ibis.expr.schema import Schema
     from pyspark.sql import DataFrame, SparkSession
 
+_ROWS_TO_FILE = "200"
+"""Size of rows against that of their file: months of enrolment shrink 200 times, and a table that looks small is sent
+whole to every task."""
+
 
 class SparkConnection(Backend):
     """Ibis on Spark as the claims steps need it.
@@ -37,6 +41,8 @@ class SparkConnection(Backend):
     def do_connect(self, *args: Any, **kwargs: Any) -> None:
         """Connect, and take the views of this connection along when it goes."""
         super().do_connect(*args, **kwargs)
+        with contextlib.suppress(Exception):
+            self._session.conf.set("spark.sql.sources.fileCompressionFactor", _ROWS_TO_FILE)
         weakref.finalize(self, _drop_views, self._session, self._own_views).atexit = False
 
     def _create_cached_table(self, name: str, expr: ir.Table) -> ir.Table:

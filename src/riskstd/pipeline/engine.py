@@ -71,7 +71,8 @@ def memory_errors(memory: str | None) -> Iterator[None]:
         if "No space left on device" in str(error):
             raise _disk_full() from None
         # Java that is out of memory ends tasks, or altogether, so that nobody answers any more.
-        if "OutOfMemoryError" in str(error) or type(error).__name__ == "Py4JNetworkError":
+        said = any(words in str(error) for words in ("OutOfMemoryError", "Not enough memory"))
+        if said or type(error).__name__ == "Py4JNetworkError":
             raise _no_memory(memory) from None
         raise
 
