@@ -153,14 +153,14 @@ def test_scratch_is_for_its_owner_only(scratch):
 
 
 def test_scratch_of_a_killed_process_goes_and_of_a_living_one_stays(scratch):
-    first = open_engine()
+    first = open_engine().connection
     mine = next(scratch.iterdir())
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     abandoned = mine.with_name(mine.name.replace(str(os.getpid()), done.stdout.decode().strip(), 1))
     (abandoned / "spill").mkdir(parents=True)
     elsewhere = scratch / "riskstd-engine-other_machine-1-x"
     elsewhere.mkdir()
-    second = open_engine()
+    second = open_engine().connection
     assert not abandoned.exists()
     assert elsewhere.exists()
     assert mine.exists()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import ibis
 
+from riskstd.engines.scratch import new_scratch
 from riskstd.errors import OptionError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Ba
     >>> engine.raw_sql("SELECT current_setting('memory_limit')").fetchone()
     ('476.8 MiB',)
     """
-    scratch = Path(tempfile.mkdtemp(prefix="riskstd-engine-"))
+    scratch = new_scratch()
     engine = ibis.duckdb.connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
     weakref.finalize(engine, shutil.rmtree, scratch, ignore_errors=True)
     if cores is not None:

@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riskstd.engines.scratch import new_scratch
 from riskstd.errors import OptionError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def start_local(*, memory: str | None = None, cores: int | None = None) -> Spark
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    scratch = Path(tempfile.mkdtemp(prefix="riskstd-spark-"))
+    scratch = new_scratch()
     gateway = None
     try:
         conf = SparkConf(loadDefaults=False).setAll(list(local_settings(scratch, memory, cores).items()))
