@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK_READY := $(VENV)/.spark-ready
 DEMO_OUT ?= demo
 
-.PHONY: help demo test test-slow check axe format lock clean
+.PHONY: help demo test test-slow test-spark check axe format lock clean
 
 help:
 	@echo "make demo       synthetic claims, four measures, reports (in $(DEMO_OUT)/)"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make test-spark the same claims on Spark and DuckDB, hash for hash (needs Java 17; three minutes)"
 	@echo "make bench      the model against its peers, on simulated data (half an hour); bench-quick: two minutes"
 	@echo "make bench-coverage  how often interval estimates hold the true rate, on simulated data (five minutes)"
 	@echo "make bench-report  facility reports a minute, and where the time goes (two minutes)"
@@ -33,7 +35,14 @@ demo: $(READY)
 include bench/peers.mk
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow and not spark"
+
+$(SPARK_READY): $(READY) requirements-spark.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.lock
+	@touch $(SPARK_READY)
+
+test-spark: $(SPARK_READY)
+	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 RISKSTD_REQUIRE_SPARK=1 $(BIN)/python -m pytest tests/spark -m spark
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n auto -m slow

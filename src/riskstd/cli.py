@@ -180,7 +180,7 @@ def run(
         list[str] | None, typer.Option("--option", help="Choice where sources conflict: name=value.")
     ] = None,
     profile: Annotated[str, typer.Option(help="Audience of the report: facility or public.")] = "facility",
-    engine: Annotated[str, typer.Option(help="Engine of the claims steps: duckdb.")] = "duckdb",
+    engine: Annotated[str, typer.Option(help="Engine of the claims steps: duckdb or spark.")] = "duckdb",
     bad_rows: BadRowsOption = "error",
     memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip measures that are done, reuse claims tables.")] = False,

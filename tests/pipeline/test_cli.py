@@ -65,7 +65,7 @@ def test_too_few_data_exit_with_3_and_complete_files(delivery, tmp_path):
         ["--period", "soon:later"],
         ["--option", "colour=red"],
         ["--option", "psychiatric"],
-        ["--engine", "spark"],
+        ["--engine", "abacus"],
     ],
 )
 def test_options_that_cannot_be_exit_with_2(delivery, tmp_path, words):

@@ -17,9 +17,10 @@ from riskstd.claims import Claims
 from riskstd.claims.cut import CutClaims
 from riskstd.cohort import build_cohort
 from riskstd.cohort.cut import STEPS, cut_claims
+from riskstd.engines import open_engine
 from riskstd.errors import InputError, OptionError
 from riskstd.outcome import find_hospital_visits
-from riskstd.pipeline.engine import claims_for_run, memory_errors, on_engine, open_engine
+from riskstd.pipeline.engine import claims_for_run, memory_errors
 from riskstd.riskfactors import build_risk_factors
 from riskstd.spec import load_measure
 from riskstd.tables import CLAIMS_TABLES, count_rows
@@ -93,8 +94,8 @@ def kept(engine):
 
 
 def test_tables_of_a_cut_are_dropped_with_it(claims):
-    engine = open_engine()
-    cut = cut_claims(on_engine(claims, engine), [load_measure("ASC-18")])
+    engine = open_engine().connection
+    cut = cut_claims(claims.on(engine), [load_measure("ASC-18")])
     assert isinstance(cut, CutClaims)
     assert len(kept(engine)) == len(STEPS)
     del cut
@@ -125,7 +126,7 @@ def test_too_little_memory_says_so_and_leaves_nothing(claims, tmp_path, scratch)
 @pytest.mark.parametrize("memory", ["much", "1GB'; DROP TABLE people; --"])
 def test_a_limit_that_cannot_be_read(memory, scratch):
     with pytest.raises(OptionError, match="cannot be read"):
-        open_engine(memory)
+        open_engine(memory=memory)
 
 
 def test_claims_in_memory_cannot_be_limited(tmp_path):
@@ -145,21 +146,21 @@ def test_a_full_disk_is_said(scratch):
 
 
 def test_scratch_is_for_its_owner_only(scratch):
-    engine = open_engine()
+    engine = open_engine().connection
     folder = next(scratch.iterdir())
     assert folder.stat().st_mode & 0o077 == 0
     assert Path(engine.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0]).parent == folder
 
 
 def test_scratch_of_a_killed_process_goes_and_of_a_living_one_stays(scratch):
-    first = open_engine()
+    first = open_engine().connection
     mine = next(scratch.iterdir())
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     abandoned = mine.with_name(mine.name.replace(str(os.getpid()), done.stdout.decode().strip(), 1))
     (abandoned / "spill").mkdir(parents=True)
     elsewhere = scratch / "riskstd-engine-other_machine-1-x"
     elsewhere.mkdir()
-    second = open_engine()
+    second = open_engine().connection
     assert not abandoned.exists()
     assert elsewhere.exists()
     assert mine.exists()

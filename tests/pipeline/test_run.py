@@ -131,8 +131,8 @@ def test_options_change_the_run_and_are_recorded(claims, tmp_path):
 def test_unknown_option_engine_and_measure_are_said(claims, tmp_path):
     with pytest.raises(OptionError, match="has no option 'colour'"):
         riskstd.run_measure("ASC-19", claims=claims, out=tmp_path, options={"colour": "red"})
-    with pytest.raises(OptionError, match="engine 'spark' is not available"):
-        riskstd.run_measure("ASC-19", claims=claims, out=tmp_path, engine="spark")
+    with pytest.raises(OptionError, match="engine 'abacus' is not known"):
+        riskstd.run_measure("ASC-19", claims=claims, out=tmp_path, engine="abacus")
     with pytest.raises(InputError, match="no definition of measure 'ASC-99'"):
         riskstd.run_measure("ASC-99", claims=claims, out=tmp_path)
 

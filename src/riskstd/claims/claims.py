@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,21 @@ class Claims:
     def has(self, table: str, column: str) -> bool:
         """Tell whether the layout has a column at all."""
         return f"{table}.{column}" not in self.absent
+
+    def on(self, connection: BaseBackend) -> Claims:
+        """Return the same claims on another engine: opened from their folder, or copied if they are in memory."""
+        if connection is self.connection:
+            return self
+        if self.folder is not None:
+            moved = Claims.from_folder(self.folder, connection)
+            # Tables in a temporary folder go with the connection that read them, which so lives as long as the other.
+            weakref.finalize(connection, _let_go, self)
+            return moved
+        frames = {name: table.to_pyarrow() for name, table in self.tables.items()}
+        keys = None if self.person_keys is None else self.person_keys.to_pyarrow()
+        ids = None if keys is None else dict(zip(*(keys[name].to_pylist() for name in PERSON_KEYS.names), strict=True))
+        moved = Claims.from_frames(frames, person_ids=ids, absent=self.absent, connection=connection)
+        return replace(moved, layout=self.layout, statements=self.statements, counts=self.counts, inputs=self.inputs)
 
     def for_person(self, person_key: int) -> Claims:
         """Return the claims of one person, in memory."""
@@ -160,6 +176,10 @@ class Claims:
             folder=Path(folder),
             inputs=tuple(about.get("inputs", ())),
         )
+
+
+def _let_go(_claims: Claims) -> None:
+    """Hold claims until called."""
 
 
 def with_stays(frames: Mapping[str, Any]) -> dict[str, Any]:

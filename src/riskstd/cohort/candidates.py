@@ -82,7 +82,7 @@ def _one_per_person_day_facility(lines: ir.Table) -> ir.Table:
     ranked = codes.mutate(rank=ibis.row_number().over(ibis.window(group_by=key, order_by=highest)))
     at_first = ranked["rank"] == 0
     return ranked.group_by(key).aggregate(
-        codes=ranked.hcpcs.group_concat(" ", order_by=ranked.hcpcs),
+        codes=ranked.hcpcs.collect().sort().join(" "),
         index_code=ranked.hcpcs.max(where=at_first),
         work_rvu=ranked.work_rvu.max(where=at_first),
         qualifying_procedures=ranked.count().cast("int32"),

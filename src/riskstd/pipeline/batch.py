@@ -16,11 +16,12 @@ from riskstd.claims.cut import CutClaims
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read
 from riskstd.cohort.cut import cut_claims
+from riskstd.engines import AnyEngine, check_engine, open_engine
 from riskstd.errors import InputError
-from riskstd.pipeline.engine import memory_errors, on_engine, open_engine
+from riskstd.pipeline.engine import memory_errors
 from riskstd.pipeline.progress import Parts, Progress
 from riskstd.pipeline.run import Run, is_complete, run_measure
-from riskstd.pipeline.settings import RunSettings, check_engine, check_settings, period_text, settings_of
+from riskstd.pipeline.settings import RunSettings, check_settings, period_text, settings_of
 from riskstd.pipeline.trace import CLAIMS_FOLDER
 from riskstd.pipeline.write import refuse_existing
 from riskstd.spec import Measure, load_measure
@@ -39,7 +40,7 @@ def run_measures(
     overwrite: bool = False,
     options: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    engine: str = "duckdb",
+    engine: AnyEngine = "duckdb",
     period: Sequence[str] | None = None,
     **settings: Any,
 ) -> list[Run]:
@@ -88,7 +89,7 @@ def run_measures(
     data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within)
     with memory_errors(memory):
         parts.start("claims of candidates")
-        cut = cut_claims(on_engine(data, open_engine(memory)), todo, progress=parts.within)
+        cut = cut_claims(data.on(open_engine(engine, memory=memory).connection), todo, progress=parts.within)
         return [_run(m, cut, parts, out=folder, period=period, overwrite=overwrite or resume, **settings) for m in todo]
 
 

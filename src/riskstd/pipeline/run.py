@@ -15,6 +15,7 @@ from riskstd.claims import Claims
 from riskstd.claims.cut import CutClaims
 from riskstd.cohort import Cohort, build_cohort
 from riskstd.cohort.cut import cut_claims
+from riskstd.engines import AnyEngine, check_engine, engine_of
 from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.engine import claims_for_run, memory_errors
@@ -26,7 +27,6 @@ from riskstd.pipeline.reporting import report_input
 from riskstd.pipeline.settings import (
     DEFAULT_SEED,
     RunSettings,
-    check_engine,
     check_settings,
     period_text,
     settings_of,
@@ -98,7 +98,7 @@ def run_measure(
     seed: int = DEFAULT_SEED,
     options: Mapping[str, str] | None = None,
     profile: str = "facility",
-    engine: str = "duckdb",
+    engine: AnyEngine | None = None,
     memory: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -127,10 +127,11 @@ def run_measure(
         Choices where sources conflict.
     profile : {'facility', 'public'}
         Audience of the report; `public` suppresses small cells.
-    engine : {'duckdb'}
-        Engine of the claims steps.
+    engine : {'duckdb', 'spark'}, Spark session or ibis connection, optional
+        Engine of the claims steps; that of the claims, else DuckDB, if left out. See docs/spark.md.
     memory : str, optional
-        Memory limit of the engine, for example `1GB`; more spills to the folder for temporary files.
+        Memory limit of the engine, for example `1GB`; more spills to the folder for temporary files. An engine that
+        runs already has its own.
     overwrite : bool
         Replace a run that is there.
     progress : callable, optional
@@ -150,14 +151,15 @@ def run_measure(
     """
     definition = load_measure(measure, year) if isinstance(measure, str) else measure
     definition = definition.with_options(options or {})
-    check_engine(engine)
+    if engine is not None:
+        check_engine(engine)
     settings = RunSettings(period_text(period), method, n_nodes, interval, n_bootstrap, seed, profile)
     check_settings(settings)
     folder = Path(out) / definition.id.lower()
     parts = Parts(progress, PARTS)
     with whole_folder(folder, overwrite=overwrite) as scratch, memory_errors(memory):
         parts.start("claims tables")
-        data = claims_for_run(claims, layout=layout, memory=memory, progress=parts.within)
+        data = claims_for_run(claims, layout=layout, engine=engine, memory=memory, progress=parts.within)
         results = _compute(definition, data, settings, parts)
         _write(scratch, definition, data, settings, results, parts)
     return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
@@ -294,6 +296,7 @@ def _manifest(
         },
         "notes": notes,
         "claims": describe_claims(claims),
+        "engine": str(engine_of(claims.connection)),
         "versions": versions(),
         "timings_seconds": results["timings"],
     }

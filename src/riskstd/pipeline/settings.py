@@ -42,21 +42,6 @@ def check_settings(settings: RunSettings) -> None:
     check_interval(settings.interval, settings.n_bootstrap)
 
 
-def check_engine(engine: str) -> None:
-    """Refuse an engine that is not there.
-
-    Raises
-    ------
-    OptionError
-    """
-    if engine == "spark":
-        raise OptionError(
-            "engine 'spark' is not available in this version", expected="duckdb", hint="leave out --engine"
-        )
-    if engine != "duckdb":
-        raise OptionError(f"engine {engine!r} is not known", expected="duckdb")
-
-
 def period_text(period: Sequence[str | date] | None) -> tuple[str, str] | None:
     """Return a period as two ISO texts.
 
