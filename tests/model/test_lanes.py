@@ -129,7 +129,6 @@ def test_layouts_give_the_same_score():
         assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-
 def test_rows_begin_at_cache_lines():
     for n in (1, 3, 1000):
         assert lines(n).ctypes.data % 64 == 0
