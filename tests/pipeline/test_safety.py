@@ -31,7 +31,7 @@ def run(files, out, **settings):
 def test_raw_claims_are_never_replaced_by_claims_tables(files):
     before = sorted(path.name for path in files.iterdir())
     for settings in ({}, {"overwrite": True}):
-        with pytest.raises(InputError, match="where the claims tables of the runs go"):
+        with pytest.raises(InputError, match="where the claims tables go"):
             run(files, files.parent, **settings)
     assert sorted(path.name for path in files.iterdir()) == before
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import shutil
 import tempfile
@@ -96,7 +95,7 @@ def _refuse_overlap(source: Path, target: Path) -> None:
         raise ClaimsError(
             f"the claim files lie in {target}, where the claims tables go",
             expected="a folder for claims tables that does not hold the claim files",
-            hint="name another folder",
+            hint="name another --out",
         )
 
 
@@ -118,7 +117,11 @@ def _only_one_writer(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = target.parent / f".{target.name}.lock"
     with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        # Windows has no such locks; there, two writers at once cost time, since folders still change hands whole
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
         _remove_leftovers(target)
         yield
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from riskstd.claims import Claims, read_claims
+from riskstd.claims import Claims
+from riskstd.claims.cache import open_or_read_claims
 from riskstd.claims.claims import MANIFEST as CLAIMS_MANIFEST
 from riskstd.claims.cut import CutClaims
 from riskstd.claims.files import find_delivery, fingerprint
-from riskstd.claims.reader import how_read
 from riskstd.cohort.cut import cut_claims
 from riskstd.engines import AnyEngine, check_engine, open_engine
-from riskstd.errors import InputError
 from riskstd.pipeline.engine import memory_errors
 from riskstd.pipeline.progress import Parts, Progress
 from riskstd.pipeline.run import Run, is_complete, run_measure
@@ -120,49 +117,15 @@ class _Reading:
 
     def tables(self, target: Path, *, overwrite: bool, progress: Progress | None) -> Claims:
         """Claims tables: those given, those kept beside the runs if they are of the same files, or newly read."""
-        if self.is_tables:
-            return Claims.from_folder(self.source)
-        self._refuse_overlap(target)
-        if not target.exists():
-            return self._read(target, progress)
-        known = _known_tables(target)
-        if (known.get("inputs"), known.get("reading")) == (self.inputs, how_read(self.bad_rows)):
-            return Claims.from_folder(target)
-        if not overwrite:
-            raise InputError(
-                f"claims tables of other files, or read in another way, are in {target}",
-                hint="name another --out, or replace them with --overwrite",
-            )
-        fresh = target.with_name(f".{target.name}-new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        self._read(fresh, progress)
-        shutil.rmtree(target)
-        fresh.replace(target)
-        return Claims.from_folder(target)
-
-    def _read(self, target: Path, progress: Progress | None) -> Claims:
-        return read_claims(
-            self.source, layout=self.layout, out=target, bad_rows=self.bad_rows, memory=self.memory, progress=progress
+        return open_or_read_claims(
+            self.source,
+            cache=target,
+            layout=self.layout,
+            bad_rows=self.bad_rows,
+            memory=self.memory,
+            overwrite=overwrite,
+            progress=progress,
         )
-
-    def _refuse_overlap(self, target: Path) -> None:
-        """The tables must never take the place of the files that they are made from."""
-        source, place = self.source.resolve(), target.resolve()
-        if source == place or place in source.parents:
-            raise InputError(
-                f"the claim files lie in {target}, where the claims tables of the runs go",
-                expected="an --out whose folder `claims` is not the folder of the claim files",
-                hint="name another --out",
-            )
-
-
-def _known_tables(target: Path) -> dict[str, Any]:
-    manifest = target / CLAIMS_MANIFEST
-    if not manifest.is_file():
-        raise InputError(
-            f"{target} holds something else than claims tables and is not replaced", hint="name another --out"
-        )
-    return json.loads(manifest.read_text("utf-8"))
 
 
 def _own_options(known: Mapping[str, str], choices: Mapping[str, str], loaded: Sequence[Any]) -> dict[str, str]:
