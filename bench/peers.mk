@@ -2,7 +2,7 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
@@ -17,6 +17,14 @@ bench-full: $(READY)
 
 bench-report: $(READY)
 	$(BIN)/python bench/report/run.py
+
+# PEOPLE="50000 500000 5000000" for the whole nation: an hour to make, 20 GB
+PEOPLE ?= 50000 500000
+
+bench-claims: $(READY)
+	$(BIN)/python bench/claims/data.py --people $(PEOPLE) --csv 50000
+	$(BIN)/python bench/claims/read.py bench/.data/nation-50000-csv/claims
+	$(BIN)/python bench/claims/run.py $(foreach n,$(PEOPLE),--tables $(n)=bench/.data/tables-$(n)) --note "riskstd synth --scale"
 
 bench-coverage: $(READY)
 	$(BIN)/python bench/model/interval_coverage.py

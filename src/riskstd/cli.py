@@ -430,7 +430,7 @@ def _progress() -> Iterator[Any]:
     if not _stderr.is_terminal:
         yield lambda done, total, what: _log.debug("%s (%s of %s)", what, done, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=_stderr, transient=True) as bar:
         task = bar.add_task("starting", total=1)
 

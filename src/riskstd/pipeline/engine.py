@@ -89,7 +89,7 @@ def _no_memory(memory: str | None) -> InputError:
     return InputError(
         "the claims steps need more memory than they may use",
         expected=f"more than {memory}" if memory else "more than the engine has by itself",
-        hint="give more with --memory; 1GB serves DuckDB for 5 million people on 2 cores",
+        hint="give more with --memory",
     )
 
 
