@@ -28,9 +28,9 @@ class LaneLayout:
 
     Parameters
     ----------
-    index : tuple of ndarray of uint32, shape (n_cells,)
+    index : tuple of ndarray of uint32 or uint16, shape (n_cells,)
         Table rows of each cell, by block.
-    n : ndarray, shape (n_cells,)
+    n : ndarray of float64 or float32, shape (n_cells,)
         Cases.
     pointer : ndarray of int, shape (n_facilities + 1,)
     pattern_index : tuple of ndarray of uint32, shape (n_rows,), or None
@@ -63,7 +63,8 @@ class LaneLayout:
         order = np.argsort(cells.facility.astype(np.int64) * n_patterns + row)
         n_shared = int(np.sum(uses > shared_above))
         rows = _columns(cells.design.index[by_frequency])
-        return cls((row[order],), cells.n[order], pointer, rows, n_patterns, n_shared)
+        narrow = row[order].astype(np.uint16 if n_patterns <= 2**16 else np.uint32)
+        return cls((narrow,), _narrow(cells.n[order]), pointer, rows, n_patterns, n_shared)
 
 
 class LaneWork:
@@ -185,6 +186,12 @@ class FacilityValues:
         out = lines(len(weight) * LANES * self.n_vectors, self.vectors.dtype.type)
         kernels.weighted_sums(weight, self.vectors, self.n_vectors, out)
         return out.reshape(len(weight), LANES, -1)[:, :, : self.n_values]
+
+
+def _narrow(n: FloatArray) -> NDArray[np.floating[Any]]:
+    """Cases as float32 where that loses nothing: half the memory to go through at every pass."""
+    narrow = n.astype(np.float32)
+    return narrow if np.array_equal(narrow, n) else n
 
 
 def _columns(index: IntArray) -> tuple[IntArray, ...]:

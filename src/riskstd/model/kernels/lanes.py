@@ -172,7 +172,7 @@ def power_sums(odds, index, n, start, stop, factor):
     for c in range(start, stop):
         z = cell_odds(odds, index, c) * factor
         p = z / (1.0 + z)
-        power = n[c] * p
+        power = np.float64(n[c]) * p
         first = first + power
         power = power * p
         second = second + power
@@ -290,7 +290,7 @@ def evaluate(
                 total = total + copies * (mode * mode * precision - f * w0)
                 for c in range(start, stop):
                     z = cell_odds(odds, index, c) * factor
-                    add_residual(residual, index, c, (copies * n[c]) * (z / (1.0 + z)))
+                    add_residual(residual, index, c, (copies * np.float64(n[c])) * (z / (1.0 + z)))
             else:
                 kappa = f * load(sum_w1, j)
                 u_tau = 2.0 * mode * f * precision
@@ -300,7 +300,7 @@ def evaluate(
                 for c in range(start, stop):
                     z = cell_odds(odds, index, c) * factor
                     p = z / (1.0 + z)
-                    r = (copies * n[c]) * p
+                    r = (copies * np.float64(n[c])) * p
                     add_residual(residual, index, c, r + r * (half_f * (1.0 - p) * (rest - 2.0 * p)))
         if end % CARRY_FACILITIES == 0:
             carry_over(residual, *carry)
@@ -319,7 +319,7 @@ def standardized_ratios(odds, index, pointer, n, effects, ratio):
             # one division serves both probabilities
             a = 1.0 + z
             b = 1.0 + z_with
-            share = n[c] / (a * b)
+            share = np.float64(n[c]) / (a * b)
             predicted = predicted + z_with * a * share
             expected = expected + z * b * share
         store(ratio, j, predicted / expected)

@@ -8,6 +8,7 @@ Three pairs share one division. Logarithms are taken of products of many cells.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from riskstd.model.kernels.lanes import CARRY_FACILITIES, GROUP, add_residual, carry_over, cell_odds, find_modes
@@ -37,7 +38,7 @@ def probabilities_at_mode(odds, index, n, start, stop, factor, probability):
         z = cell_odds(odds, index, c) * factor
         p = z / (1.0 + z)
         store(probability, c - start, p)
-        power = n[c] * p
+        power = np.float64(n[c]) * p
         first = first + power
         power = power * p
         second = second + power
@@ -55,7 +56,7 @@ def log_products(probability, n, product_cases, a, b, c, d, e, f):
         pa, pb, pc, pd, pe, pf = splat(1.0), splat(1.0), splat(1.0), splat(1.0), splat(1.0), splat(1.0)
         used = 0.0
         while k < count and used + n[k] <= product_cases:
-            cases = n[k]
+            cases = np.float64(n[k])
             if cases != 1.0 and cases != 2.0 and cases != 3.0:
                 break
             p = load(probability, k)
@@ -75,7 +76,7 @@ def log_products(probability, n, product_cases, a, b, c, d, e, f):
         if used == 0.0:
             # many cases, or a weight that is no whole number
             p = load(probability, k)
-            cases = n[k]
+            cases = np.float64(n[k])
             pa, pb, pc = 1.0 + p * a, 1.0 + p * b, 1.0 + p * c
             pd, pe, pf = 1.0 + p * d, 1.0 + p * e, 1.0 + p * f
             k += 1
@@ -122,8 +123,9 @@ def node_means(probability, n, centre, first, n_pairs, work, mean):
         so_far = centre * p if first == 0 else load(mean, k)
         here = so_far + here
         store(mean, k, here)
-        total = total + n[k] * here
-        shifted = shifted + n[k] * move
+        cases = np.float64(n[k])
+        total = total + cases * here
+        shifted = shifted + cases * move
     return total, shifted
 
 
@@ -285,7 +287,7 @@ def evaluate_quadrature(
             for c in range(start, stop):
                 p, mean = load(probability, c - start), load(mean_probability, c - start)
                 r = mean + (p - p * p) * (level - tilt * p)
-                add_residual(residual, index, c, (copies * n[c]) * r)
+                add_residual(residual, index, c, (copies * np.float64(n[c])) * r)
         if end % CARRY_FACILITIES == 0:
             carry_over(residual, *carry)
     store(score_tau, 0, total)
