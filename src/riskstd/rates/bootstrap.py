@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
 from itertools import chain
 from typing import Any
@@ -138,8 +138,11 @@ class Resampler:
             while begun:
                 yield join_replicates([task.result() for task in begun.popleft()])
         finally:
-            for task in chain.from_iterable(begun):
+            # nothing goes on in the background once this has ended, however it ends
+            left = list(chain.from_iterable(begun))
+            for task in left:
                 task.cancel()
+            wait(left)
 
     def _tasks(self, numbers: Sequence[int]) -> list[Sequence[int]]:
         size = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
