@@ -6,9 +6,9 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from riskstd.claims.claims import MANIFEST, Claims
 from riskstd.claims.files import find_delivery, fingerprint
@@ -30,6 +30,7 @@ def open_or_read_claims(
     memory: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    inputs: Sequence[Mapping[str, Any]] | None = None,
 ) -> Claims:
     """Open the claims tables of a folder of claim files, and write them first if they are not there.
 
@@ -45,6 +46,8 @@ def open_or_read_claims(
         As in `read_claims`.
     overwrite : bool
         Replace claims tables of other files, or read in another way.
+    inputs : sequence of mapping, optional
+        Fingerprint of the claim files where it was taken already: it reads every byte.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def open_or_read_claims(
         return Claims.from_folder(source)
     _refuse_overlap(source, target)
     with _only_one_writer(target):
-        if (target / MANIFEST).is_file() and is_of(target, find_delivery(source, layout), how_read(bad_rows)):
+        if (target / MANIFEST).is_file() and is_of(target, find_delivery(source, layout), how_read(bad_rows), inputs):
             return Claims.from_folder(target)
         if target.exists() and any(target.iterdir()):
             _refuse_to_replace(target, overwrite=overwrite)
@@ -78,14 +81,16 @@ def open_or_read_claims(
         return Claims.from_folder(target)
 
 
-def is_of(folder: Path, delivery: Delivery, reading: dict[str, str]) -> bool:
+def is_of(
+    folder: Path, delivery: Delivery, reading: dict[str, str], inputs: Sequence[Mapping[str, Any]] | None = None
+) -> bool:
     """Tell whether a folder holds whole claims tables of these files, read in this way."""
     manifest = folder / MANIFEST
     if not manifest.is_file() or not all((folder / f"{table.name}.parquet").is_file() for table in CLAIMS_TABLES):
         return False
     known = json.loads(manifest.read_text("utf-8"))
     same_way = (known.get("layout"), known.get("reading")) == (delivery.layout.name, reading)
-    return same_way and known.get("inputs") == fingerprint(delivery)
+    return same_way and known.get("inputs") == (fingerprint(delivery) if inputs is None else inputs)
 
 
 def _refuse_overlap(source: Path, target: Path) -> None:

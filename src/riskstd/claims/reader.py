@@ -25,6 +25,7 @@ from riskstd.claims.files import Delivery, find_delivery, fingerprint
 from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
+from riskstd.engines.embedded import limit_memory
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
@@ -147,11 +148,7 @@ def _in_words(error: BaseException, target: Path, memory: str | None) -> BaseExc
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
     con.execute(f"SET temp_directory = {quoted_path(folder / 'spill')}")
     con.execute("SET preserve_insertion_order = true")
-    if memory is not None:
-        try:
-            con.execute(f"SET memory_limit = '{memory}'")
-        except duckdb.Error:
-            raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
+    limit_memory(con, memory)
 
 
 def _read(

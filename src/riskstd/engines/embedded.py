@@ -46,9 +46,21 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Ba
     weakref.finalize(engine, shutil.rmtree, scratch, ignore_errors=True)
     if cores is not None:
         engine.raw_sql(f"SET threads = {int(cores)}")
-    if memory is not None:
-        try:
-            engine.raw_sql("SET memory_limit = " + "'" + memory.replace("'", "") + "'")
-        except duckdb.Error:
-            raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
+    limit_memory(engine.con, memory)
     return engine
+
+
+def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None) -> None:
+    """Set the memory limit of a DuckDB; its own stays if none is given.
+
+    Raises
+    ------
+    OptionError
+        When the limit cannot be read.
+    """
+    if memory is None:
+        return
+    try:
+        con.execute("SET memory_limit = '" + memory.replace("'", "''") + "'")
+    except duckdb.Error:
+        raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,15 +74,17 @@ def run_measures(
     chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
     folder, source = Path(out), Path(claims)
     reading = _Reading(source, layout, bad_rows, memory)
-    inputs = reading.inputs if resume else []
-    todo = [m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted), inputs))]
+    inputs = reading.inputs if resume else None
+    todo = [
+        m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted), inputs or []))
+    ]
     for m in todo:
         refuse_existing(folder / m.id.lower(), overwrite=overwrite or resume)
     if not todo:
         return []
     parts = Parts(progress, len(todo) + 2)
     parts.start("claims tables")
-    data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within)
+    data = reading.tables(folder / CLAIMS_FOLDER, overwrite=overwrite, progress=parts.within, inputs=inputs)
     with memory_errors(memory):
         parts.start("claims of candidates")
         cut = cut_claims(data.on(open_engine(engine, memory=memory).connection), todo, progress=parts.within)
@@ -108,14 +109,14 @@ class _Reading:
     def is_tables(self) -> bool:
         return (self.source / CLAIMS_MANIFEST).is_file()
 
-    @cached_property
+    @property
     def inputs(self) -> list[Any]:
         """Fingerprint of the files that would be read."""
         if self.is_tables:
             return list(Claims.from_folder(self.source).inputs)
         return fingerprint(find_delivery(self.source, self.layout))
 
-    def tables(self, target: Path, *, overwrite: bool, progress: Progress | None) -> Claims:
+    def tables(self, target: Path, *, overwrite: bool, progress: Progress | None, inputs: list[Any] | None) -> Claims:
         """Claims tables: those given, those kept beside the runs if they are of the same files, or newly read."""
         return open_or_read_claims(
             self.source,
@@ -125,6 +126,7 @@ class _Reading:
             memory=self.memory,
             overwrite=overwrite,
             progress=progress,
+            inputs=inputs,
         )
 
 

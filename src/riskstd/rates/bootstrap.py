@@ -107,24 +107,20 @@ class Resampler:
         # kept from call to call, so that its threads keep their arrays
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
-    def draw(self, numbers: Sequence[int]) -> Replicates:
-        """Draw the replicates with the given numbers.
+    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
+        """Draw the replicates with the given numbers, one part after the other.
+
+        The next part is begun before one is handed over, so that no thread waits while that one is put away.
 
         Parameters
         ----------
-        numbers : sequence of int
+        parts : iterable of sequence of int
             Any split of a range gives the same rows.
 
-        Returns
-        -------
+        Yields
+        ------
         Replicates
-        """
-        return next(self.draw_parts([numbers]))
-
-    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
-        """Draw one part after the other, each as by `draw`.
-
-        The next part is begun before one is handed over, so that no thread waits while that one is put away.
+            Of one part.
         """
         if self._pool is None:
             yield from (join_replicates(list(map(self._draw_some, self._tasks(numbers)))) for numbers in parts)
