@@ -1,18 +1,20 @@
 """Measured process: riskstd by its public functions. Its one argument is a job as JSON text.
 
 kind "fit": one estimator, end to end from arrays. "bootstrap": rates with replicates. "scaling": the same on one
-thread and on two, in turn.
+thread and on two, in turn. "share": the same on one thread and the bare passes in C, in turn.
 "first call": everything once on a small file, from whatever compiled code the cache holds.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from limit import BUILD, build_limit, run_passes, write_layout
 from simulate import Data, read_data
 from worker import WARM_UP_SHARE, measure, read_job, write_result
 
@@ -107,6 +109,25 @@ def run_scaling(job: dict[str, Any], data: Data) -> dict[str, Any]:
     return {"replicates": job["replicates"], **seconds, "same_bits": len(digests) == 1}
 
 
+def run_share(job: dict[str, Any], data: Data) -> dict[str, Any]:
+    """Seconds of the bootstrap and speed of the bare passes in C on the same core, pair by pair."""
+    program = build_limit()
+    if isinstance(program, str):
+        return {"failed": program}
+    model = fit(data, job["method"])
+    _standardize(model, TRIAL_REPLICATES)
+    seconds: list[float] = []
+    passes: list[dict[str, float]] = []
+    with tempfile.NamedTemporaryFile(dir=BUILD) as layout:
+        counts = write_layout(Path(job["folder"]), Path(layout.name))
+        for _ in range(PAIRS):
+            passes.append(run_passes(program, layout.name, job["limit_seconds"]))
+            start = time.perf_counter()
+            _standardize(model, job["replicates"], threads=1)
+            seconds.append(time.perf_counter() - start)
+    return {"replicates": job["replicates"], **counts, "bootstraps": seconds, "passes": passes}
+
+
 def digest(rates: Any) -> str:
     """Hash of the interval limits."""
     return hashlib.sha256(np.concatenate([rates.lower, rates.upper]).tobytes()).hexdigest()
@@ -133,7 +154,13 @@ def run_first_call(_: dict[str, Any], data: Data) -> dict[str, Any]:
     return {"seconds": sum(seconds.values()), "parts": seconds}
 
 
-RUNS = {"fit": run_fit, "bootstrap": run_bootstrap, "scaling": run_scaling, "first call": run_first_call}
+RUNS = {
+    "fit": run_fit,
+    "bootstrap": run_bootstrap,
+    "scaling": run_scaling,
+    "share": run_share,
+    "first call": run_first_call,
+}
 
 
 if __name__ == "__main__":

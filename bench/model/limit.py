@@ -56,14 +56,10 @@ def measure_limit(folder: Path, seconds: float, prefix: list[str], at_once: Sequ
     at_once : sequence of list of str
         Commands that pin it to one core each: how much slower it is when all of them work.
     """
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        return {"status": "gcc is not installed"}
-    BUILD.mkdir(exist_ok=True)
-    program, layout = BUILD / "limit", BUILD / "layout.bin"
-    compiled = subprocess.run([gcc, *FLAGS, "-o", program, HERE / "limit.c"], capture_output=True, text=True)
-    if compiled.returncode:
-        return {"status": f"gcc failed: {compiled.stderr.strip().splitlines()[-1]}"}
+    built = build_limit()
+    if isinstance(built, str):
+        return {"status": built}
+    program, layout = built, BUILD / "layout.bin"
     counts = write_layout(folder, layout)
     command = [*prefix, program, layout, str(seconds)]
     runs = [_run([command])[0] for _ in range(PROCESSES)]
@@ -74,6 +70,22 @@ def measure_limit(folder: Path, seconds: float, prefix: list[str], at_once: Sequ
         found["scaling"] = median(len(together) * _total(alone) / max(map(_total, crowd)) for alone, crowd in pairs)
     layout.unlink()
     return {"status": "ok", **counts, **found}
+
+
+def build_limit() -> Path | str:
+    """Compile the program; the reason in words where that cannot be done."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        return "gcc is not installed"
+    BUILD.mkdir(exist_ok=True)
+    program = BUILD / "limit"
+    compiled = subprocess.run([gcc, *FLAGS, "-o", program, HERE / "limit.c"], capture_output=True, text=True)
+    return f"gcc failed: {compiled.stderr.strip().splitlines()[-1]}" if compiled.returncode else program
+
+
+def run_passes(program: Path | str, layout: Path | str, seconds: float) -> dict[str, float]:
+    """Run the compiled program once: nanoseconds per cell and replicate of each pass."""
+    return _run([[program, layout, str(seconds)]])[0]
 
 
 def _total(passes: dict[str, float]) -> float:

@@ -124,6 +124,7 @@ class Run:
             "fits": [],
             "bootstraps": [],
             "scaling": [],
+            "shares": [],
             "memory": [],
             "limits": {},
         }
@@ -195,12 +196,27 @@ class Run:
         for method in METHODS:
             if cores > 1:
                 self.scaling(plan.main, method, plan.replicates)
+            if method in page.COMPILED and plan.main not in UNCOLLAPSED:
+                self.share(plan.main, method, plan.replicates)
             self.bootstrap(plan.main, method, plan.many, 1)
 
     def scaling(self, size: str, method: str, replicates: int) -> None:
         job = {"kind": "scaling", "folder": str(self.folder(size)), "method": method, "replicates": replicates}
         found = processes.run_riskstd(job, threads=2, limit=20 * self.bootstrap_limit + 600.0)
         self.add("scaling", {"size": size, "method": method, **found})
+
+    def share(self, size: str, method: str, replicates: int) -> None:
+        job = {
+            "kind": "share",
+            "folder": str(self.folder(size)),
+            "method": method,
+            "replicates": replicates,
+            "limit_seconds": self.plan.limit_seconds,
+        }
+        found = processes.run_riskstd(job, limit=20 * self.bootstrap_limit + 600.0)
+        if "failed" in found:
+            found["status"] = found.pop("failed")
+        self.add("shares", {"size": size, "method": method, **found})
 
     def bootstrap(self, size: str, method: str, replicates: int, threads: int) -> None:
         job = {
@@ -312,6 +328,7 @@ def any_failed(results: dict[str, Any]) -> bool:
     """Whether a process of riskstd itself came to nothing."""
     own = [row for row in results["fits"] if row["program"].startswith("riskstd")]
     own += [*results["bootstraps"], *results["scaling"], *results["memory"]]
+    own += [row for row in results["shares"] if not row["status"].startswith("gcc")]
     own += [results[f"first_call_{name}_cache"] for name in ("empty", "filled")]
     return any(row["status"] != "ok" for row in own)
 
