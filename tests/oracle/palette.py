@@ -59,7 +59,7 @@ def palette_of(measure_id: str) -> Palette:
         elif isinstance(factor, c.ProcedureType):
             for kind in factor.types:
                 facility += spread(rows_with(measure.table(factor.table), kind), 1, pick)
-    planned = definition.planned_admission
+    planned = measure.planned_tables[0]
     principal = list(OTHER_DIAGNOSES)
     procedures = list(OTHER_PROCEDURES)
     algorithm = measure.table(planned.table)

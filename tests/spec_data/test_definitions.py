@@ -151,6 +151,7 @@ DEFAULTS = {
     "carrier_observation": "to_2022",
     "count_ed_on_planned_inpatient": "off",
     "discontinued_procedures": "keep",
+    "planned_admission_tables": "ry2021",
     "missing_principal": "unplanned",
     "index_day_diagnoses": "any_claim",
     "blank_hmo": "fee_for_service",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import ibis
 import pyarrow as pa
 
+from riskstd.spec.years import Years
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from riskstd.claims import Claims
-    from riskstd.spec import Measure
+    from riskstd.codes import CodeMap
+    from riskstd.spec import CodeTable, Measure
+    from riskstd.spec.clauses import PlannedTables
 
 _PRINCIPAL = "principal_diagnosis"
 
@@ -26,7 +31,7 @@ def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table
     measure : Measure
         Names the version and the tables of the algorithm.
     stays : ibis table
-        `person_key, stay_id, principal_diagnosis` (null when missing).
+        `person_key, stay_id, start_date, principal_diagnosis` (null when missing).
 
     Returns
     -------
@@ -38,10 +43,24 @@ def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table
     Planned admission algorithm 4.0: the principles are in ASCQR manual v14.0 (p. 1-16, 1-25, 1-29, 1-33);
     docs/measure-logic.md, section 3.
     """
+    parts = [_planned_by(claims, measure, tables, admitted_in(stays, tables)) for tables in measure.planned_tables]
+    return reduce(lambda a, b: a.union(b), parts)
+
+
+def admitted_in(stays: ir.Table, tables: PlannedTables) -> ir.Table:
+    """Keep the stays that began in the years of a version of the tables; all if it names none."""
+    spans = Years.of(tables.admission_years).spans
+    if not spans:
+        return stays
+    year = stays.start_date.year()
+    return stays.filter(ibis.or_(*(year.between(first, last) for first, last in spans)))
+
+
+def _planned_by(claims: Claims, measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
     keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
-    flagged = keys.left_join(_procedure_flags(claims, measure, keys), ["person_key", "stay_id"])
+    flagged = keys.left_join(_procedure_flags(claims, measure, tables, keys), ["person_key", "stay_id"])
     flagged = flagged.select("person_key", "stay_id", "principal_diagnosis", "pa1", "pa3")
-    flagged = flagged.left_join(_diagnosis_flags(measure, keys), "principal_diagnosis")
+    flagged = flagged.left_join(_diagnosis_flags(measure, tables, keys), "principal_diagnosis")
     return flagged.select(
         "person_key",
         "stay_id",
@@ -51,10 +70,11 @@ def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table
 
 def newer_code_notes(claims: Claims, measure: Measure, stays: ir.Table) -> tuple[str, ...]:
     """Count the codes of some stays that are newer than the maps into categories, as sentences."""
-    name = measure.definition.planned_admission.newer_codes
-    if name is None:
-        return ()
-    newer = measure.table(name)
+    names = sorted({tables.newer_codes for tables in measure.planned_tables if tables.newer_codes is not None})
+    return tuple(note for name in names for note in _newer_code_note(claims, measure.table(name), stays))
+
+
+def _newer_code_note(claims: Claims, newer: CodeTable, stays: ir.Table) -> tuple[str, ...]:
     keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
     done = _procedures_of(claims, keys)
     diagnoses = newer.codes("diagnosis").select(_distinct(keys.filter(keys.principal_diagnosis.notnull()), _PRINCIPAL))
@@ -87,10 +107,10 @@ def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]
     return {"planned": planned, "planned_rule": rule}
 
 
-def _procedure_flags(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
+def _procedure_flags(claims: Claims, measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
     """Tell for each stay whether any procedure of any of its claims is in PA1 or PA3."""
     done = _procedures_of(claims, stays).cache()
-    flags = ibis.memtable(_flag_procedures(measure, _distinct(done, "code")))
+    flags = ibis.memtable(_flag_procedures(measure, tables, _distinct(done, "code")))
     joined = done.inner_join(flags, "code")
     return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
 
@@ -104,35 +124,33 @@ def _procedures_of(claims: Claims, stays: ir.Table) -> ir.Table:
     return done.select("person_key", "stay_id", "code").distinct()
 
 
-def _diagnosis_flags(measure: Measure, stays: ir.Table) -> ir.Table:
+def _diagnosis_flags(measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
     codes = _distinct(stays.filter(stays.principal_diagnosis.notnull()), _PRINCIPAL)
-    return ibis.memtable(_flag_diagnoses(measure, codes))
+    return ibis.memtable(_flag_diagnoses(measure, tables, codes))
 
 
-def _flag_procedures(measure: Measure, codes: list[str]) -> pa.Table:
-    categories = measure.definition.planned_admission.procedure_categories
+def _flag_procedures(measure: Measure, tables: PlannedTables, codes: list[str]) -> pa.Table:
+    categories = measure.table(tables.procedure_categories).category_map()
     always, maybe = ("PA1", "pa1"), ("PA3", "pa3")
-    return _flag_codes(measure, codes, "code", categories, "procedure", always, maybe)
+    return _flag_codes(measure.table(tables.table), codes, "code", categories, "procedure", always, maybe)
 
 
-def _flag_diagnoses(measure: Measure, codes: list[str]) -> pa.Table:
-    categories = measure.definition.planned_admission.diagnosis_categories
+def _flag_diagnoses(measure: Measure, tables: PlannedTables, codes: list[str]) -> pa.Table:
+    categories = measure.table(tables.diagnosis_categories).category_map()
     always, acute = ("PA2", "pa2"), ("PA4", "pa4")
-    return _flag_codes(measure, codes, _PRINCIPAL, categories, "diagnosis", always, acute)
+    return _flag_codes(measure.table(tables.table), codes, _PRINCIPAL, categories, "diagnosis", always, acute)
 
 
 def _flag_codes(
-    measure: Measure,
+    table: CodeTable,
     codes: list[str],
     column: str,
-    categories_table: str,
+    categories: CodeMap,
     kind: str,
     by_category: tuple[str, str],
     by_category_or_code: tuple[str, str],
 ) -> pa.Table:
     """Tell for each code whether it is in a part that lists categories, and in one that lists codes as well."""
-    table = measure.table(measure.definition.planned_admission.table)
-    categories = measure.table(categories_table).category_map()
     first = table.planned_part(by_category[0], f"{kind}_category")
     second = table.planned_part(by_category_or_code[0], f"{kind}_category")
     second_codes = table.planned_part(by_category_or_code[0], f"{kind}_code")

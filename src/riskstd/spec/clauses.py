@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from riskstd.errors import SpecError
+from riskstd.spec.years import Years
 
 Origin = Literal["cms_public", "reconstructed", "assumed", "user_import"]
 Grade = Literal["A", "A-", "B", "C"]
@@ -227,15 +230,32 @@ class Outcome(Clause):
         return self
 
 
-class PlannedAdmission(Clause):
-    """The planned admission algorithm: its version and its tables."""
+class PlannedTables(Clause):
+    """One version of the tables of the planned admission algorithm, for admissions of some years."""
 
-    rule: Literal["planned_admission_algorithm"]
+    id: Name
     version: str
     table: Name
     diagnosis_categories: Name
     procedure_categories: Name
     newer_codes: Name | None = None
+    admission_years: str = ""
+
+    @field_validator("admission_years")
+    @classmethod
+    def _years_can_be_read(cls, text: str) -> str:
+        try:
+            Years.of(text)
+        except SpecError as error:
+            raise ValueError(error.found) from None
+        return text
+
+
+class PlannedAdmission(Clause):
+    """The planned admission algorithm and the versions of its tables."""
+
+    rule: Literal["planned_admission_algorithm"]
+    tables: tuple[PlannedTables, ...] = Field(min_length=1)
     missing_principal: Clause
 
 
@@ -332,10 +352,11 @@ Factor = Annotated[
 
 
 class ConditionMap(Clause):
-    """A table that maps ICD-10-CM codes to condition categories."""
+    """A table that maps ICD-10-CM codes to condition categories, for procedures of some years."""
 
     table: Name
     only_codes_without_category: bool = False
+    service_years: str = Field(default="", pattern=r"^[0-9 -]*$")
 
 
 class ComplicationOfCare(Clause):

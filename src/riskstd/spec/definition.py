@@ -24,6 +24,7 @@ from riskstd.spec.clauses import (
     Option,
     Outcome,
     PlannedAdmission,
+    PlannedTables,
     ProcedureCount,
     ProcedureType,
     RiskFactors,
@@ -131,6 +132,11 @@ class Measure:
     def factors(self) -> list[Factor]:
         """Risk factors that hold, in the order of the manual."""
         return self.active(self.definition.risk.factors)  # type: ignore[type-var]
+
+    @property
+    def planned_tables(self) -> list[PlannedTables]:
+        """Versions of the planned admission tables that hold; more than one share the admission years."""
+        return self.active(self.definition.planned_admission.tables)
 
     @property
     def condition_maps(self) -> list[ConditionMap]:

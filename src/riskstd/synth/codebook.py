@@ -149,7 +149,7 @@ class PlannedTables:
     """The planned admission tables of a measure: which codes stand in which list."""
 
     def __init__(self, measure: Measure) -> None:
-        clause = measure.definition.planned_admission
+        clause = measure.planned_tables[0]
         lists = measure.table(clause.table)
         self._part = cache(lists.planned_part)
         self._diagnoses = measure.table(clause.diagnosis_categories).category_map()
