@@ -67,8 +67,37 @@ class LaneLayout:
         return cls((narrow,), _narrow(cells.n[order]), pointer, rows, n_patterns, n_shared)
 
 
+class Eights:
+    """Values per facility of several eights of resamples, each array of shape (n_eights, n_facilities, 8).
+
+    `copies` of each facility in a resample; `u`, `sum_w` and `sum_w1`: modes, sums of w and of its derivative there;
+    `form`: what the covariance of beta adds (`lane_covariance`); `weight` (float32) is scratch.
+    """
+
+    def __init__(self, n_eights: int, n_facilities: int) -> None:
+        shape = (n_eights, n_facilities, LANES)
+        names = ("copies", "u", "sum_w", "sum_w1", "form")
+        self.copies, self.u, self.sum_w, self.sum_w1, self.form = (
+            lines(n_eights * n_facilities).reshape(shape) for _ in names
+        )
+        self.weight = np.empty(shape, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.copies)
+
+    def first(self, n_eights: int) -> Eights:
+        """The first of them, sharing their memory."""
+        part = Eights.__new__(Eights)
+        for name, values in vars(self).items():
+            setattr(part, name, values[:n_eights])
+        return part
+
+
 class LaneWork:
-    """Arrays of one thread, rows of eight numbers, each a line of the processor's cache."""
+    """Arrays of one thread, rows of eight numbers, each a line of the processor's cache.
+
+    Kernels work on the eight that was turned to last; `eights` has room for more.
+    """
 
     def __init__(self, of: LaneRefitter) -> None:
         cells = of.cells
@@ -78,18 +107,28 @@ class LaneWork:
             longest, n_node_rows = int(np.max(np.diff(cells.pointer))), of.quadrature.N_ROWS * len(of.nodes)
         self.tau, self.score_tau = lines(1), lines(1)
         self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
-        self.packed = lines(m * (m + 1) // 2)
         self.block_odds, self.block_residual = self.odds, self.residual = lines(n_rows), lines(n_rows)
         self.carry = (0, of.layout.index, self.block_residual)
         if of.layout.pattern_index is not None:
             self.odds, self.residual = (half_lines(of.layout.n_rows) for _ in range(2))
             self.carry = (of.layout.n_shared, of.layout.pattern_index, self.block_residual)
-        self.copies, self.form = (lines(n_facilities) for _ in range(2))
-        self.weight = np.empty((n_facilities, LANES), dtype=np.float32)
-        self.u, self.sum_w, self.sum_w1 = (lines(n_facilities) for _ in range(3))
+        self._eights = Eights(1, n_facilities)
+        self.turn_to(self._eights, 0)
         self.probability, self.mean = lines(longest), lines(longest)
         self.group = lines(5 * of.kernels.GROUP)
         self.nodes = lines(n_node_rows)
+
+    def eights(self, n_eights: int) -> Eights:
+        """Room for some eights; what an earlier call returned is no longer valid."""
+        if len(self._eights) < n_eights:
+            self._eights = Eights(n_eights, self._eights.copies.shape[1])
+            self.turn_to(self._eights, 0)
+        return self._eights.first(n_eights)
+
+    def turn_to(self, eights: Eights, place: int) -> None:
+        """Let the kernels work on one of some eights."""
+        self.copies, self.form = eights.copies[place], eights.form[place]
+        self.u, self.sum_w, self.sum_w1 = eights.u[place], eights.sum_w[place], eights.sum_w1[place]
 
     def fill_tables(self, of: LaneRefitter) -> None:
         """Odds of the table rows at `beta`, residuals of zero."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import pack, unpack
-from riskstd.model.lane_arrays import LaneWork
+from riskstd.model.lane_arrays import LANES, Eights, lines
 from riskstd.model.score_expansion import hold, inverses
 
 if TYPE_CHECKING:
@@ -22,35 +22,52 @@ if TYPE_CHECKING:
 BoolArray = NDArray[np.bool_]
 
 
-def fill_forms(of: LaneRefitter, work: LaneWork, theta: FloatArray, held: BoolArray) -> None:
-    """Set `work.form` to r' V r of each facility and resample, at the copies and sums of w of `work`.
+def fill_forms(of: LaneRefitter, eights: Eights, theta: FloatArray, held: BoolArray) -> None:
+    """Set `eights.form` to r' V r of each facility and resample, at their copies and sums of w.
+
+    The spreads of all facilities, some megabytes, come from memory once for all eights.
 
     Parameters
     ----------
-    theta, held : ndarray, shape (8, n_coefficients + 1)
+    theta, held : ndarray, shape (8 n_eights, n_coefficients + 1)
     """
-    precision = np.exp(-2.0 * theta[:, -1])
-    work.weight[:] = work.copies * work.sum_w
-    spread = of.spread.sums(of.kernels, work.weight[None])[0]
-    work.weight[:] = work.copies * precision * shrinkage(work, theta)
-    information = unpack(spread + of.mean_squares.sums(of.kernels, work.weight[None])[0])
+    np.multiply(eights.copies, eights.sum_w, out=eights.weight, casting="same_kind")
+    spread = of.spread.sums(of.kernels, eights.weight)
+    share = shrinkage(eights, theta)
+    share *= precision(theta)
+    np.multiply(eights.copies, share, out=eights.weight, casting="same_kind")
+    sums = spread + of.mean_squares.sums(of.kernels, eights.weight)
+    information = unpack(sums.reshape(len(theta), -1))
     hold(information, held)
     covariance = inverses(information)
     covariance[held[:, :-1]] = 0.0
-    work.packed[:] = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1])).T
-    of.kernels.quadratic_forms(of.mean_rows, work.packed, work.form)
+    packed = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1]))
+    by_lane = lines(packed.shape[1])
+    for place, form in enumerate(eights.form):
+        by_lane[:] = packed[LANES * place : LANES * (place + 1)].T
+        of.kernels.quadratic_forms(of.mean_rows, by_lane, form)
 
 
-def shrinkage(work: LaneWork, theta: FloatArray) -> FloatArray:
-    """f times the sum of w of each facility and resample, shape (n_facilities, 8)."""
-    return work.sum_w / (work.sum_w + np.exp(-2.0 * theta[:, -1]))
+def precision(theta: FloatArray) -> FloatArray:
+    """1 / tau^2 of each resample, shape (n_eights, 1, 8)."""
+    return np.exp(-2.0 * theta[:, -1]).reshape(-1, 1, LANES)
 
 
-def added_variance(work: LaneWork, theta: FloatArray) -> FloatArray:
-    """f^2 a' V a of each facility and resample, shape (n_facilities, 8), from the forms of `fill_forms`."""
-    return shrinkage(work, theta) ** 2 * work.form
+def shrinkage(eights: Eights, theta: FloatArray) -> FloatArray:
+    """f times the sum of w of each facility and resample, shape (n_eights, n_facilities, 8)."""
+    share = eights.sum_w + precision(theta)
+    return np.divide(eights.sum_w, share, out=share)
 
 
-def reml_term(work: LaneWork, theta: FloatArray) -> FloatArray:
-    """Sum of f^2 a' V a / tau^2 over the facilities of each lane, shape (8,), from the forms of `fill_forms`."""
-    return np.einsum("jl,jl->l", work.copies, added_variance(work, theta)) * np.exp(-2.0 * theta[:, -1])
+def added_variance(eights: Eights, theta: FloatArray) -> FloatArray:
+    """f^2 a' V a of each facility and resample, shape (n_eights, n_facilities, 8), by the forms of `fill_forms`."""
+    share = shrinkage(eights, theta)
+    share *= share
+    share *= eights.form
+    return share
+
+
+def reml_term(eights: Eights, theta: FloatArray) -> FloatArray:
+    """Sum of f^2 a' V a / tau^2 over the facilities of each resample, shape (8 n_eights,)."""
+    sums = np.einsum("ejl,ejl->el", eights.copies, added_variance(eights, theta))
+    return sums.ravel() * np.exp(-2.0 * theta[:, -1])

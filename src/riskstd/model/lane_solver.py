@@ -1,12 +1,13 @@
 """Refits of many resamples, eight at a time side by side.
 
-Eight resamples begin together where the expansion of the score leads them; most are done after one pass over
-the data. Those that are not wait until eight of them go on together with Broyden steps.
+All resamples of a call go round by round, the passes over the data by eights, the algebra between them at once. They
+begin where the expansion of the score leads them; most are done after one round. Those that are not are put together
+into new eights and go on with Broyden steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from riskstd.model.algebra import broyden_update
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import unpack
-from riskstd.model.lane_arrays import LANES, LaneWork
-from riskstd.model.lane_covariance import added_variance, fill_forms, reml_term
+from riskstd.model.lane_arrays import LANES, Eights, LaneWork
+from riskstd.model.lane_covariance import added_variance, fill_forms, precision, reml_term
 from riskstd.model.newton import bounded_step
 from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL, Refit
 from riskstd.model.score_expansion import lengths
@@ -33,22 +34,22 @@ MAX_LOG_TAU_RISE = 2.0
 
 
 class Steps(NamedTuple):
-    """Where resamples stand: one of them, or eight along the first axis; m coefficients with log tau.
+    """Where n resamples stand; m coefficients with log tau.
 
     Parameters
     ----------
-    number : ndarray of int, shape (8,)
-        Places among the multiplicities; -1 in lanes that only fill up the eight.
-    theta, score, step : ndarray, shape (8, m)
+    number : ndarray of int, shape (n,)
+        Places among the multiplicities; -1 in lanes that only fill up an eight.
+    theta, score, step : ndarray, shape (n, m)
         Theta, the score there, and the step to take next.
-    events : ndarray, shape (8, m - 1)
+    events : ndarray, shape (n, m - 1)
         Sum of y x.
-    curvature, inverse : ndarray, shape (8, m, m)
+    curvature, inverse : ndarray, shape (n, m, m)
         Curvature at the full fit, in whose metric steps are measured; the present inverse.
-    held : ndarray of bool, shape (8, m)
-    length : ndarray, shape (8,)
+    held : ndarray of bool, shape (n, m)
+    length : ndarray, shape (n,)
         Of the step, in standard errors.
-    n_evaluations : ndarray of int, shape (8,)
+    n_evaluations : ndarray of int, shape (n,)
     """
 
     number: NDArray[Any]
@@ -63,13 +64,6 @@ class Steps(NamedTuple):
     n_evaluations: NDArray[Any]
 
 
-class Waiting(NamedTuple):
-    """A resample that goes on later: its steps, and its modes and sums of w, shape (3, n_facilities)."""
-
-    steps: Steps
-    modes: FloatArray
-
-
 class LaneSolver:
     """The refits of one call."""
 
@@ -79,63 +73,47 @@ class LaneSolver:
 
     def solve(self) -> list[Refit | None]:
         """Estimates of each resample; None where the steps do not settle."""
-        waiting: list[Waiting] = []
-        copies = self._copies(np.arange(len(self._multiplicities)))
-        values = self._of.start_values.sums(self._of.kernels, copies)
-        curvatures = self._of.curvatures.sums(self._of.kernels, copies.astype(np.float32))
-        for place, (eight, value, curvature) in enumerate(zip(copies, values, curvatures, strict=True)):
-            self._work.copies[:] = eight
-            waiting += self._pass(self._begin(LANES * place, value, unpack(curvature)))
-        while waiting:
-            eight, rest = waiting[:LANES], waiting[LANES:]
-            waiting = rest + self._pass(self._resume(eight))
+        n = len(self._multiplicities)
+        number = np.append(np.arange(n), np.full(-n % LANES, -1))
+        eights = self._work.eights(len(number) // LANES)
+        steps = self._begin(number, eights)
+        while len(steps.number):
+            steps, eights = self._round(steps, eights)
         return self._refits
 
-    def _copies(self, number: NDArray[Any]) -> FloatArray:
-        """Multiplicities of resamples by eights, shape (n_eights, n_facilities, 8), the last filled up with ones."""
-        n_eights = -(-len(number) // LANES)
-        out = np.ones((n_eights, self._of.cells.n_facilities, LANES))
-        for place, which in enumerate(number):
-            out[place // LANES, :, place % LANES] = self._multiplicities[which]
-        return out
-
-    def _begin(self, first: int, values: FloatArray, curvature: FloatArray) -> Steps:
-        """Steps of eight resamples from the full fit, from the sums over their facilities."""
-        work, of = self._work, self._of
-        work.begin(of)
-        score, events, *counts = of.split_start(values)
+    def _begin(self, number: NDArray[Any], eights: Eights) -> Steps:
+        """Steps of all resamples from the full fit, from the sums over their facilities."""
+        of, n = self._of, len(number)
+        self._set_copies(number, eights)
+        eights.u[:], eights.sum_w[:], eights.sum_w1[:] = (part[:, None] for part in of.start_modes)
+        np.copyto(eights.weight, eights.copies, casting="same_kind")
+        curvature = unpack(of.curvatures.sums(of.kernels, eights.weight).reshape(n, -1))
+        score, events, *counts = of.split_start(of.start_values.sums(of.kernels, eights.copies).reshape(n, -1))
         held = of.held_coefficients(*counts)
-        number = np.arange(first, first + LANES)
-        number[number >= len(self._multiplicities)] = -1
         score[:, -1] += of.start_reml
         score[held] = 0.0
         step, curvature, inverse = of.expansion.start(score, curvature, held)
         return Steps(
             number=number,
-            theta=np.tile(of.start_theta, (LANES, 1)),
+            theta=np.tile(of.start_theta, (n, 1)),
             score=score,
             step=bounded_step(step),
             events=events,
             curvature=curvature,
             inverse=inverse,
             held=held,
-            length=np.full(LANES, np.inf),
-            n_evaluations=np.zeros(LANES, dtype=np.int64),
+            length=np.full(n, np.inf),
+            n_evaluations=np.zeros(n, dtype=np.int64),
         )
 
-    def _resume(self, waiting: Sequence[Waiting]) -> Steps:
-        """Put resamples back into the lanes; spare lanes repeat the last one."""
-        filled = [*waiting, *[waiting[-1]] * (LANES - len(waiting))]
-        work = self._work
-        steps = Steps(*(np.stack(parts) for parts in zip(*(one.steps for one in filled), strict=True)))
-        work.u[:], work.sum_w[:], work.sum_w1[:] = np.stack([one.modes for one in filled], axis=-1)
-        work.copies[:] = self._copies(steps.number)[0]
-        steps.number[len(waiting) :] = -1
-        return steps
+    def _set_copies(self, number: NDArray[Any], eights: Eights) -> None:
+        """Multiplicities of resamples, lane by lane; ones in lanes that only fill up."""
+        for place, which in enumerate(number):
+            eights.copies[place // LANES, :, place % LANES] = 1.0 if which < 0 else self._multiplicities[which]
 
-    def _pass(self, steps: Steps) -> list[Waiting]:
-        """Take the steps, evaluate there and set the next; what is done is reported, what is not waits."""
-        steps = self._evaluate(self._take(steps))
+    def _round(self, steps: Steps, eights: Eights) -> tuple[Steps, Eights]:
+        """Take the steps, evaluate there and set the next; what is done is reported, what is not goes on."""
+        steps = self._evaluate(steps, eights)
         step = np.einsum("lij,lj->li", steps.inverse, steps.score)
         # in the metric of the first curvature: an updated inverse need not be positive
         length = lengths(step, steps.curvature)
@@ -145,54 +123,69 @@ class LaneSolver:
         is_done = goes_on & (expected_error < LANE_ERROR)
         steps = steps._replace(step=bounded_step(step), length=length)
         if is_done.any():
-            self._report(self._take(steps, is_done), is_done)
+            self._report(steps, eights, is_done)
         goes_on &= ~is_done & (steps.n_evaluations < MAX_EVALUATIONS)
-        kept = (self._work.u, self._work.sum_w, self._work.sum_w1)
-        return [
-            Waiting(Steps(*(part[lane] for part in steps)), np.array([modes[:, lane] for modes in kept]))
-            for lane in np.flatnonzero(goes_on)
-        ]
+        return self._gather(steps, eights, np.flatnonzero(goes_on))
 
-    def _take(self, steps: Steps, which: BoolArray | None = None) -> Steps:
-        step = steps.step if which is None else np.where(which[:, None], steps.step, 0.0)
-        return steps._replace(theta=self._work.move(self._of, steps.theta, step))
+    def _gather(self, steps: Steps, eights: Eights, lanes: NDArray[Any]) -> tuple[Steps, Eights]:
+        """Put the resamples of some lanes together, filled up to whole eights with the last one."""
+        filled = np.append(lanes, np.repeat(lanes[-1:], -len(lanes) % LANES))
+        parts: tuple[Any, ...] = tuple(part[filled] for part in steps)
+        steps = Steps(*parts)
+        steps.number[len(lanes) :] = -1
+        fewer = eights.first(len(filled) // LANES)
+        for values in (eights.u, eights.sum_w, eights.sum_w1):
+            kept = values[filled // LANES, :, filled % LANES]
+            for place, column in enumerate(kept):
+                values[place // LANES, :, place % LANES] = column
+        self._set_copies(steps.number, fewer)
+        return steps, fewer
+
+    def _by_eights(self, eights: Eights) -> Iterator[slice]:
+        """Lanes of each of the eights, to which the kernels are turned meanwhile."""
+        for place in range(len(eights)):
+            self._work.turn_to(eights, place)
+            yield slice(LANES * place, LANES * (place + 1))
 
     def _is_near(self, theta: FloatArray) -> BoolArray:
         rise = theta[:, -1] - self._of.start_theta[-1]
         return (rise > -MAX_LOG_TAU_FALL) & (rise < MAX_LOG_TAU_RISE)
 
-    def _evaluate(self, steps: Steps) -> Steps:
-        """Score at theta, and the inverse curvature updated by what the last step brought."""
+    def _evaluate(self, steps: Steps, eights: Eights) -> Steps:
+        """Score where the steps lead, and the inverse curvature updated by what they brought."""
         work, of = self._work, self._of
-        score = work.score(of, steps.theta, steps.events, LANE_MODE_STEP)
+        theta, score = np.empty_like(steps.theta), np.empty_like(steps.score)
+        for part in self._by_eights(eights):
+            theta[part] = work.move(of, steps.theta[part], steps.step[part])
+            score[part] = work.score(of, theta[part], steps.events[part], LANE_MODE_STEP)
+        fill_forms(of, eights, theta, steps.held)
         if of.is_reml:
-            fill_forms(of, work, steps.theta, steps.held)
-            score[:, -1] += reml_term(work, steps.theta)
+            score[:, -1] += reml_term(eights, theta)
         score[steps.held] = 0.0
-        inverse = steps.inverse.copy()
+        inverse = steps.inverse
         # the first inverse is that of the curvature where the step led, which the way there cannot improve
         for lane in np.flatnonzero(steps.n_evaluations > 0):
             inverse[lane] = broyden_update(inverse[lane], steps.step[lane], steps.score[lane] - score[lane])
-        return steps._replace(score=score, inverse=inverse, n_evaluations=steps.n_evaluations + 1)
+        return steps._replace(theta=theta, score=score, n_evaluations=steps.n_evaluations + 1)
 
-    def _report(self, steps: Steps, is_done: BoolArray) -> None:
-        work = self._work
-        tau = np.exp(steps.theta[:, -1])
-        variance = 1.0 / (work.sum_w + tau**-2.0)
-        if not self._of.is_reml:
-            # REML has them from the last evaluation, a step of a few hundredths away
-            fill_forms(self._of, work, steps.theta, steps.held)
-        prediction = variance + added_variance(work, steps.theta)
-        is_sound = np.all(np.isfinite(prediction) & (prediction >= variance), axis=0)
-        reported = is_done & is_sound
-        columns = (part.T[reported] for part in (work.u, variance, prediction))
-        for lane, u, f, total in zip(np.flatnonzero(reported), *columns, strict=True):
+    def _report(self, steps: Steps, eights: Eights, is_done: BoolArray) -> None:
+        """Take the last step of what is done; the forms are those of the last evaluation, some hundredths away."""
+        theta = steps.theta.copy()
+        for part in self._by_eights(eights):
+            step = np.where(is_done[part, None], steps.step[part], 0.0)
+            theta[part] = self._work.move(self._of, theta[part], step)
+        tau = np.exp(theta[:, -1])
+        variance = 1.0 / (eights.sum_w + precision(theta))
+        prediction = variance + added_variance(eights, theta)
+        is_sound = np.all(np.isfinite(prediction) & (prediction >= variance), axis=1).ravel()
+        for lane in np.flatnonzero(is_done & is_sound):
+            mine = (lane // LANES, slice(None), lane % LANES)
             self._refits[steps.number[lane]] = Refit(
-                beta=steps.theta[lane, :-1].copy(),
+                beta=theta[lane, :-1].copy(),
                 tau=float(tau[lane]),
-                effects=u,
-                effects_variance=f,
-                prediction_variance=total,
+                effects=eights.u[mine].copy(),
+                effects_variance=variance[mine].copy(),
+                prediction_variance=prediction[mine].copy(),
                 flagged=bool(steps.held[lane].any()),
                 retried=False,
                 n_evaluations=int(steps.n_evaluations[lane]),

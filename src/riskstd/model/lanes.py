@@ -106,13 +106,14 @@ class LaneRefitter(Refitter):
 
         def scores_of_eight(steps: FloatArray) -> FloatArray:
             work = self.work
+            eights = work.eights(1)
             work.begin(self)
             work.copies[:] = 1.0
             theta = work.move(self, np.tile(self.start_theta, (LANES, 1)), steps)
             score = work.score(self, theta, events, LANE_MODE_STEP)
             if self.is_reml:
-                fill_forms(self, work, theta, none_held)
-                score[:, -1] += reml_term(work, theta)
+                fill_forms(self, eights, theta, none_held)
+                score[:, -1] += reml_term(eights, theta)
             return score
 
         def scores(steps: FloatArray) -> FloatArray:
@@ -122,11 +123,11 @@ class LaneRefitter(Refitter):
                 return np.concatenate(list(pool.map(scores_of_eight, eights)))[: len(steps)]
 
         if self.is_reml:
-            work, start = self.work, np.tile(self.start_theta, (LANES, 1))
-            work.begin(self)
-            work.copies[:] = 1.0
-            fill_forms(self, work, start, none_held)
-            self.start_reml = float(reml_term(work, start)[0])
+            eights, start = self.work.eights(1), np.tile(self.start_theta, (LANES, 1))
+            self.work.begin(self)
+            self.work.copies[:] = 1.0
+            fill_forms(self, eights, start, none_held)
+            self.start_reml = float(reml_term(eights, start)[0])
         return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))
 
     @property
@@ -137,16 +138,16 @@ class LaneRefitter(Refitter):
         return self._local.work
 
     def split_start(self, sums: FloatArray) -> list[FloatArray]:
-        """Sums of `start_values` (8, n_values) as the parts they were joined from."""
+        """Sums of `start_values` (n, n_values) as the parts they were joined from."""
         edges = np.cumsum([part.shape[1] for part in self._start_parts[:-1]])
         return [part.copy() for part in np.split(sums, edges, axis=1)]
 
     def held_coefficients(
         self, high_cases: FloatArray, high_events: FloatArray, totals: FloatArray
     ) -> NDArray[np.bool_]:
-        """Coefficients that a lane holds, with log tau, shape (8, n_coefficients + 1)."""
-        held = np.zeros((LANES, self.cells.n_coefficients + 1), dtype=bool)
-        for lane in range(LANES):
+        """Coefficients that each of n resamples holds, with log tau, shape (n, n_coefficients + 1)."""
+        held = np.zeros((len(totals), self.cells.n_coefficients + 1), dtype=bool)
+        for lane in range(len(totals)):
             held[lane, :-1] = self._held(high_cases[lane], high_events[lane], *totals[lane])
         return held
 
