@@ -221,20 +221,7 @@ def followed_by_procedure(clause, candidates, lines, tables, measure):
     return joined.procedure_id[days.between(1, clause.within_days)].unique()
 
 
-RULES = {
-    rule.__name__: rule
-    for rule in (
-        outside_period,
-        facility_unknown,
-        person_unknown,
-        age_below,
-        not_enrolled_before,
-        not_enrolled_after,
-        concurrent_code,
-        diagnosis_present,
-        followed_by_procedure,
-    )
-}
+RULES = lookups.rules(globals())
 
 
 def find_visits(tables, measure, people) -> pd.DataFrame:

@@ -212,20 +212,7 @@ def followed_by_procedure(clause, candidates, lines, tables, measure):
     return joined.filter(days.is_between(1, clause.within_days)).unique("procedure_id")
 
 
-RULES = {
-    rule.__name__: rule
-    for rule in (
-        outside_period,
-        facility_unknown,
-        person_unknown,
-        age_below,
-        not_enrolled_before,
-        not_enrolled_after,
-        concurrent_code,
-        diagnosis_present,
-        followed_by_procedure,
-    )
-}
+RULES = lookups.rules(globals())
 VISIT = ["person_key", "visit_type", "route", "start_date", "claim_id", "stay_id", "principal_diagnosis"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from riskstd.codes import CodeSet
-from riskstd.outcome.planned import _flag_diagnoses, _flag_procedures
 from riskstd.riskfactors.conditions import ConditionMaps, factor_hits
 from riskstd.spec import load_measure
 
@@ -67,6 +66,20 @@ COHORT = [
 VISITS = ["procedure_id", "visit_type", "start_date", "claim_id", "planned", "planned_rule", "not_counted_because"]
 
 
+RULES = (
+    "outside_period",
+    "facility_unknown",
+    "person_unknown",
+    "age_below",
+    "not_enrolled_before",
+    "not_enrolled_after",
+    "concurrent_code",
+    "diagnosis_present",
+    "followed_by_procedure",
+)
+"""Exclusion rules of the four measures under their default options."""
+
+
 def measures(names: tuple[str, ...] = MEASURES) -> list:
     """Load measures under their default options."""
     return [load_measure(name) for name in names]
@@ -110,17 +123,34 @@ def factors_of(measure, codes: list[str]) -> list[tuple[str, str, bool]]:
 
 def planned_procedures(measure, codes: list[str]) -> dict[str, tuple[bool, bool]]:
     """Return PA1 and PA3 of procedure codes."""
-    rows = _flag_procedures(measure, sorted(codes)).to_pylist()
-    return {row["code"]: (row["pa1"], row["pa3"]) for row in rows}
+    return planned(measure, codes, "procedure", "PA1", "PA3")
 
 
 def planned_diagnoses(measure, codes: list[str]) -> dict[str, tuple[bool, bool]]:
     """Return PA2 and PA4 of principal diagnosis codes."""
-    rows = _flag_diagnoses(measure, sorted(codes)).to_pylist()
-    return {row["principal_diagnosis"]: (row["pa2"], row["pa4"]) for row in rows}
+    return planned(measure, codes, "diagnosis", "PA2", "PA4")
+
+
+def planned(measure, codes: list[str], kind: str, always: str, other: str) -> dict[str, tuple[bool, bool]]:
+    """Tell for each code whether it is in the part that lists categories, and in the one that lists codes too."""
+    (tables,) = measure.planned_tables
+    table = measure.table(tables.table)
+    of_code = measure.table(getattr(tables, f"{kind}_categories")).category_map()
+    first, second = (table.planned_part(part, f"{kind}_category") for part in (always, other))
+    listed = table.planned_part(other, f"{kind}_code")
+    found = {code: of_code.categories(code) for code in codes}
+    return {
+        code: (any(c in first for c in mine), code in listed or any(c in second for c in mine))
+        for code, mine in found.items()
+    }
 
 
 def types_of(measure, factor, codes: list[str]) -> dict[str, list[str]]:
     """Return the index codes of every procedure type but the reference."""
     table = measure.table(factor.table)
     return {kind: table.codes(kind).select(codes) for kind in factor.types if kind != factor.reference}
+
+
+def rules(names: dict) -> dict:
+    """Return the exclusion rules that a peer's module defines, by name."""
+    return {rule: names[rule] for rule in RULES}
