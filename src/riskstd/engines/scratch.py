@@ -1,4 +1,4 @@
-"""Scratch folders of engines, in the folder for temporary files (`TMPDIR`) and readable by their owner only."""
+"""Scratch folders, readable by their owner only, that go even when the process that made them was killed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,34 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# The name of the machine, since several may share a folder for temporary files.
-_PREFIX = f"riskstd-engine-{platform.node().replace('-', '_')}-"
+ENGINE = "riskstd-engine"
+# The name of the machine, since several may share a folder.
+_MACHINE = platform.node().replace("-", "_")
 
 
-def new_scratch() -> Path:
-    """Make a scratch folder; those of processes of this machine that were killed are removed: they hold claims."""
-    _remove_abandoned()
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+def new_scratch(name: str = ENGINE, place: Path | None = None) -> Path:
+    """Make a scratch folder; those of processes of this machine that were killed are removed: they hold claims.
+
+    Parameters
+    ----------
+    name : str
+        How its name begins.
+    place : Path, optional
+        Folder to make it in; that for temporary files (`TMPDIR`) if left out.
+    """
+    for folder in abandoned_scratch(name, place):
+        shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-{_MACHINE}-{os.getpid()}-", dir=place))
 
 
-def _remove_abandoned() -> None:
+def abandoned_scratch(name: str = ENGINE, place: Path | None = None) -> list[Path]:
+    """Return the scratch folders of processes of this machine that run no more."""
     if os.name != "posix":
-        return
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and not _is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+        return []
+    prefix = f"{name}-{_MACHINE}-"
+    folders = (Path(tempfile.gettempdir()) if place is None else place).glob(f"{prefix}*-*")
+    pids = ((folder, folder.name.removeprefix(prefix).split("-")[0]) for folder in sorted(folders))
+    return [folder for folder, pid in pids if pid.isdigit() and not _is_running(int(pid))]
 
 
 def _is_running(pid: int) -> bool:

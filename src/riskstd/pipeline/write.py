@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from riskstd.engines.scratch import abandoned_scratch, new_scratch
 from riskstd.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,28 +23,45 @@ if TYPE_CHECKING:
 
 MARKS = ("manifest.json", "claims.json")
 """A folder is replaced only if it holds one of these, which every result has."""
+_OLD = "old"
 
 
 @contextmanager
 def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a scratch folder that takes the place of the target only if everything went well.
 
+    A process that is killed leaves the target as it was, or whole; what else it left goes with the next call.
+
     Raises
     ------
     InputError
-        When the target is there and is not to be overwritten, or holds something else than a run.
+        When the target is there, or comes to be there meanwhile, and is not to be overwritten, or holds something
+        else than a run.
     """
+    name = f".{target.name}-new"
+    _put_back(target, name)
     refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    scratch = new_scratch(name, target.parent)
+    fresh, old = scratch / "new", scratch / _OLD
     try:
-        yield scratch
+        fresh.mkdir(mode=0o700)
+        yield fresh
+        refuse_existing(target, overwrite=overwrite)
         if target.exists():
-            shutil.rmtree(target)
-        scratch.replace(target)
-    except BaseException:
+            target.replace(old)
+        fresh.replace(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.replace(target)
         shutil.rmtree(scratch, ignore_errors=True)
-        raise
+
+
+def _put_back(target: Path, name: str) -> None:
+    """Put a folder back that a process was killed over before the new one had its place."""
+    for scratch in abandoned_scratch(name, target.parent):
+        if (scratch / _OLD).is_dir() and not target.exists():
+            (scratch / _OLD).replace(target)
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
