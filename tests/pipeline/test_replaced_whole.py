@@ -47,6 +47,7 @@ def state(target):
     return {"files": found, "beside": len([p for p in target.parent.iterdir() if p != target])}
 
 def states(target, old):
+    target.parent.mkdir()
     found, number, killed = [], 0, True
     while killed:
         if old:
