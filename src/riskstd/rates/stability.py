@@ -11,6 +11,7 @@ is the mirror image. A facility is in a replicate with probability 1 - (1 - 1/J)
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,7 @@ def category_stability(
     labels: CategoryLabels,
     n_bootstrap: int,
     n_dropped: int = 0,
+    threads: int = 1,
 ) -> Stability:
     """Probability of another category under another seed, and the replicates that would settle it.
 
@@ -83,7 +85,7 @@ def category_stability(
     level : float
         Of the interval the category is read from.
     labels : CategoryLabels
-    n_bootstrap, n_dropped : int
+    n_bootstrap, n_dropped, threads : int
 
     Returns
     -------
@@ -101,11 +103,14 @@ def category_stability(
     tail = tail_share(level)
     presence = _presence(len(category)) * (1.0 - n_dropped / n_bootstrap)
     sides = (draws.not_above, draws.not_below)
-    passes_low, passes_high = (chance_of_passing(c, draws.present, tail, n_bootstrap, presence) for c in sides)
+    with ThreadPoolExecutor(min(threads, len(sides))) as pool:
+        passing = [pool.submit(chance_of_passing, c, draws.present, tail, n_bootstrap, presence) for c in sides]
+        settling = [pool.submit(draws_to_settle, c, draws.present, tail) for c in sides]
+        passes_low, passes_high = (side.result() for side in passing)
+        needed = np.max([side.result() for side in settling], axis=0)
     is_worse, is_better = category == labels.worse, category == labels.better
     flip = np.where(is_worse, 1.0 - passes_low, np.where(is_better, 1.0 - passes_high, passes_low + passes_high))
     flip = np.clip(flip, 0.0, 1.0)
-    needed = np.max([draws_to_settle(c, draws.present, tail) for c in sides], axis=0)
     settle = np.ceil(needed / presence)
     settle = np.where(flip < SETTLED_RISK, np.minimum(settle, n_bootstrap), settle)
     too_few = category == labels.too_few
@@ -174,16 +179,19 @@ def draws_to_settle(counts: IntArray, present: IntArray, tail: float) -> FloatAr
     """
     below = (counts + 0.5) / (present + 1.0) < tail
     nearer = _posterior_quantile(counts, present, ndtr(np.where(below, 1.0, -1.0)))
-    open_side = np.where(below, nearer >= tail, nearer <= tail)
+    out = np.full(len(counts), np.inf)
+    known = np.flatnonzero(np.where(below, nearer < tail, nearer > tail))
+    nearer = nearer[known]
     # with fewer draws than 1 / tail the limit is the outermost draw
-    low, high = np.full(len(counts), 1.0 / tail), np.full(len(counts), MAX_REPLICATES)
+    low, high = np.full(len(known), 1.0 / tail), np.full(len(known), MAX_REPLICATES)
     while np.any(high > low * 1.001):
         middle = np.sqrt(low * high)
         # the average of floor(n t) over numbers of draws n close by
         agree = _at_most(middle * tail - 0.5, middle, nearer)
         settled = 2.0 * agree * (1.0 - agree) <= SETTLED_RISK
         low, high = np.where(settled, low, middle), np.where(settled, middle, high)
-    return np.where(open_side, np.inf, high)
+    out[known] = high
+    return out
 
 
 def chance_of_lying_near(counts: IntArray, present: IntArray, tail: float, more_draws: float) -> FloatArray:

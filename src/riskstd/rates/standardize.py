@@ -142,6 +142,7 @@ def standardize(
         seed=seed if interval == "bootstrap" else None,
         warnings=fit.warnings,
         measure=measure,
+        threads=thread_count(threads),
     )
 
 
@@ -157,11 +158,12 @@ def assemble_rates(
     seed: int | None,
     warnings: tuple[str, ...],
     measure: Any,
+    threads: int = 1,
 ) -> FacilityRates:
     """Put scores and limits together: rates, categories, reliability, stability, warnings."""
     multiplier = rules.multiplier(national_rate)
     category = categorize(*limits.judged, scored.cases, comparator=multiplier, rules=rules)
-    stability = _stability(limits, category, rules)
+    stability = _stability(limits, category, rules, threads)
     return FacilityRates(
         facility_id=facilities,
         cases=_counts(scored.cases),
@@ -235,7 +237,7 @@ def _bootstrap(
         return bootstrap_limits(store, n_bootstrap, scored, rules, national, thread_count(threads))
 
 
-def _stability(limits: Limits, category: NDArray[np.object_], rules: Standardization) -> Stability:
+def _stability(limits: Limits, category: NDArray[np.object_], rules: Standardization, threads: int) -> Stability:
     if limits.draws is None:
         return Stability.unknown(len(category))
     return category_stability(
@@ -245,6 +247,7 @@ def _stability(limits: Limits, category: NDArray[np.object_], rules: Standardiza
         labels=rules.category_labels,
         n_bootstrap=limits.n_bootstrap,
         n_dropped=limits.n_dropped,
+        threads=threads,
     )
 
 
