@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from riskstd import __version__
+from riskstd.cli_parts import choices_of as _choices
+from riskstd.cli_parts import print_records as _print_records
+from riskstd.cli_parts import print_table as _print_table
+from riskstd.cli_parts import results as _stdout
+from riskstd.cli_parts import to_user as _stderr
+from riskstd.cli_spec import spec_app
 from riskstd.errors import OptionError, RiskstdError, TooFewDataError
 
 app = typer.Typer(
@@ -27,11 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-spec_app = typer.Typer(help="Measure definitions: list, show, check.", no_args_is_help=True)
 app.add_typer(spec_app, name="spec")
 
-_stderr = Console(stderr=True)
-_stdout = Console()
 _log = logging.getLogger("riskstd")
 
 EXIT_TOO_FEW = 3
@@ -358,47 +359,6 @@ def trace(
             _stdout.print(title)
 
 
-@spec_app.command("list")
-def spec_list() -> None:
-    """List the measures."""
-    from riskstd.spec import fidelity_of, list_measures, load_measure
-
-    rows = []
-    for name, year in list_measures():
-        measure = load_measure(name, year)
-        head = measure.definition.measure
-        rows.append([name, str(year), head.short_title, measure.scale.kind, fidelity_of(measure).label])
-    _print_table("Measures", ["measure", "year", "title", "scale", "fidelity"], rows)
-
-
-@spec_app.command("show")
-def spec_show(
-    measure: Annotated[str, typer.Argument(help="Measure id, or a definition file.")],
-    year: Annotated[int, typer.Option(help="Specification year.")] = 2025,
-    option: Annotated[list[str] | None, typer.Option("--option", help="name=value.")] = None,
-) -> None:
-    """Print a measure in words, every clause with source and origin (Markdown)."""
-    from riskstd.spec import load_measure
-    from riskstd.spec.describe import describe_measure
-
-    print(describe_measure(load_measure(measure, year, options=_choices(option or []))))
-
-
-@spec_app.command("check")
-def spec_check(
-    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; the project's own if none.")] = None,
-) -> None:
-    """Check definitions: schema, sources, tables, and an implementation of every rule."""
-    from riskstd.pipeline.spec_check import check_definitions
-
-    checked = check_definitions(files or None)
-    _print_table(
-        "Checked",
-        ["definition", "clauses", "rules", "code tables"],
-        [[c.file, str(c.clauses), str(c.rules), str(c.tables)] for c in checked],
-    )
-
-
 def main() -> None:
     """Run the command line; errors become messages and exit codes."""
     # A stop from outside unwinds like an error, so that nothing half-written stays.
@@ -465,37 +425,10 @@ def _show_runs(runs: list[Any]) -> None:
         _stdout.print(f"{one.measure.id}: {one.folder / 'report' / 'index.html'}", soft_wrap=True)
 
 
-def _print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    _stdout.print(table)
-
-
-def _print_records(title: str, records: list[dict[str, Any]]) -> None:
-    if not records:
-        _stdout.print(f"{title}: none")
-        return
-    columns = list(records[0])
-    _print_table(title, columns, [["" if r[c] is None else str(r[c]) for c in columns] for r in records])
-
-
 def _profile(text: str) -> Any:
     from riskstd.report.content import check_profile
 
     return check_profile(text)
-
-
-def _choices(texts: list[str]) -> dict[str, str]:
-    choices = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise OptionError(f"option {text!r} cannot be read", expected="name=value")
-        choices[name.strip()] = value.strip()
-    return choices
 
 
 def _underscored(text: str) -> str:

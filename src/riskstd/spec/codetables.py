@@ -22,19 +22,25 @@ DATA = Path(__file__).parent / "data"
 INDEX = DATA / "tables" / "index.toml"
 CONDITION_CATEGORY_MODELS = frozenset({"V22", "V21"})
 
-_COLUMNS = {
+TABLE_COLUMNS = {
     "code_list": ("role", "system", "codes", "years", "origin", "grade", "source"),
     "category_map": ("category", "label", "model", "codes", "origin", "grade", "source"),
     "planned_admission": ("part", "kind", "codes", "origin", "grade", "source"),
     "work_rvu": ("code", "years", "work_rvu"),
+    "global_days": ("code", "years", "global_days"),
+    "clause_values": ("clause", "key", "values", "origin", "grade", "source"),
 }
 
 
 class Provenance(Closed):
-    """What a table is, where it comes from, and how its codes are written."""
+    """What a table is, where it comes from, and how its codes are written.
+
+    The keys from `stands_for` on are those of a user's tables: the table of the project whose place it takes, the
+    service years it holds for, the measure it belongs to, the hash of the table, and the imported file with its hash.
+    """
 
     file: str
-    kind: Literal["code_list", "category_map", "planned_admission", "work_rvu"]
+    kind: Literal["code_list", "category_map", "planned_admission", "work_rvu", "global_days", "clause_values"]
     system: str
     version: str
     says: str
@@ -42,16 +48,24 @@ class Provenance(Closed):
     origin: Origin
     grade: Grade
     note: str = ""
+    stands_for: str = ""
+    years: str = ""
+    measure: str = ""
+    sha256: str = ""
+    source_file: str = ""
+    source_sha256: str = ""
+    imported: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class CodeTable:
-    """One code table: provenance, rows as text, and the hash of its file."""
+    """One code table: provenance, rows as text, the hash of its file, and the imports it was put together from."""
 
     name: str
     provenance: Provenance
     rows: tuple[dict[str, str], ...]
     sha256: str
+    imports: tuple[Provenance, ...] = ()
 
     def origins(self, *, roles: Iterable[str] | None = None) -> dict[str, int]:
         """Count rows by origin."""
@@ -110,15 +124,32 @@ def load_code_table(name: str) -> CodeTable:
             expected=f"one of {', '.join(sorted(entries))}",
             hint="add the table to the index with its source and origin",
         )
-    provenance = entries[name]
-    path = INDEX.parent / provenance.file
+    return read_table(name, entries[name], INDEX.parent)
+
+
+def read_table(name: str, provenance: Provenance, folder: Path) -> CodeTable:
+    """Read and check the file of a table in a folder of tables.
+
+    Raises
+    ------
+    SpecError
+        When the file is missing or was changed since its import, or its columns or rows are not as declared.
+    """
+    path = folder / provenance.file
     if not path.is_file():
-        raise SpecError(f"code table {name!r}: file tables/{provenance.file} is missing")
+        raise SpecError(f"code table {name!r}: file {folder.name}/{provenance.file} is missing")
     content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if provenance.sha256 not in {"", sha256}:
+        raise SpecError(
+            f"code table {name!r}: {path} is not the file that the import wrote (SHA-256 {sha256[:12]}...)",
+            expected=f"SHA-256 {provenance.sha256[:12]}..., as in index.toml",
+            hint="import the source file again with --replace; a table of your own is an entry without `source_file`",
+        )
     reader = csv.DictReader(content.decode("utf-8").splitlines())
     _require_columns(name, provenance, reader.fieldnames or [])
     rows = tuple(dict(row) for row in reader)
-    table = CodeTable(name, provenance, rows, hashlib.sha256(content).hexdigest())
+    table = CodeTable(name, provenance, rows, sha256)
     _check_rows(table)
     return table
 
@@ -130,7 +161,21 @@ def code_table_names() -> list[str]:
 
 @cache
 def _index() -> dict[str, Provenance]:
-    raw = tomllib.loads(INDEX.read_text("utf-8"))
+    return read_index(INDEX)
+
+
+def read_index(path: Path) -> dict[str, Provenance]:
+    """Read the index of a folder of tables: provenance by name.
+
+    Raises
+    ------
+    SpecError
+        When the file is not valid TOML, or an entry has a key that is unknown, missing or wrong.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path} is not valid TOML: {error}") from None
     entries: dict[str, Provenance] = {}
     for name, entry in raw.items():
         try:
@@ -143,7 +188,7 @@ def _index() -> dict[str, Provenance]:
 
 
 def _require_columns(name: str, provenance: Provenance, found: Iterable[str]) -> None:
-    expected = _COLUMNS[provenance.kind]
+    expected = TABLE_COLUMNS[provenance.kind]
     if tuple(found) != expected:
         raise SpecError(
             f"code table {name!r} (tables/{provenance.file}) has columns {', '.join(found)}",

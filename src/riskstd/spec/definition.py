@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
@@ -32,7 +32,8 @@ from riskstd.spec.clauses import (
     Score,
     VisitCodes,
 )
-from riskstd.spec.codetables import CodeTable, load_code_table
+from riskstd.spec.codetables import CodeTable
+from riskstd.spec.tableset import CodeTables
 
 ClauseType = TypeVar("ClauseType", bound=Clause)
 
@@ -89,6 +90,8 @@ class Measure:
     chosen: Mapping[str, str]
     sha256: str
     file: str
+    tables: CodeTables = field(default_factory=CodeTables, repr=False, compare=False)
+    values_tables: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -171,22 +174,22 @@ class Measure:
         return [column for factor in self.factors for column in columns[factor.name]]
 
     def table(self, name: str) -> CodeTable:
-        """Return a code table that the definition names."""
-        return load_code_table(name)
+        """Return a code table that the definition names: the project's, or the user's in its place."""
+        return self.tables.get(name)
 
     def active_clauses(self) -> list[tuple[str, Clause]]:
         """Every clause that holds, with its path; a clause inside one that does not hold is left out."""
         return list(_walk(self.definition, "", self))
 
     def tables_used(self) -> list[str]:
-        """Names of the code tables that the clauses in force use, sorted."""
+        """Names of the code tables that the clauses in force use or took values from, sorted."""
         names = {
             value
             for _, clause in self.active_clauses()
             for key, value in clause
             if _names_a_table(key) and isinstance(value, str)
         }
-        return sorted(names)
+        return sorted({*names, *self.values_tables})
 
     def with_options(self, choices: Mapping[str, str]) -> Measure:
         """Return the measure under other choices.
@@ -198,7 +201,7 @@ class Measure:
         """
         for name, value in choices.items():
             self._check_choice(name, value)
-        return Measure(self.definition, {**self.chosen, **choices}, self.sha256, self.file)
+        return replace(self, chosen={**self.chosen, **choices})
 
     def _check_choice(self, name: str, value: str) -> None:
         options = self.definition.options

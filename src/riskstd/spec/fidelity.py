@@ -8,6 +8,7 @@ from riskstd.spec.clauses import FactorBase
 from riskstd.spec.definition import TRUSTED_ORIGINS, Measure
 
 OFFICIAL = "official tables"
+TABLES_ONLY = "public and imported tables, rules partly reconstructed, not a CMS result"
 PARTLY = "partly reconstructed, not a CMS result"
 
 
@@ -21,24 +22,32 @@ class Fidelity:
         Clauses in force by origin; a risk factor counts for its values.
     tables : dict of str to dict
         Rows by origin, for each code table in use.
+    factor_values : frozenset of str
+        Origins of the categories and codes of the risk factors.
     label : str
-        `official tables` only if nothing in use is reconstructed or assumed.
+        `official tables` only if nothing in use is reconstructed or assumed; the second label if that holds for the
+        code tables and the values of the risk factors, but not for every other clause.
     """
 
     clauses: dict[str, int]
     tables: dict[str, dict[str, int]]
+    factor_values: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
         """What a run on these origins may call itself."""
-        used = set(self.clauses).union(*(set(rows) for rows in self.tables.values()))
-        return OFFICIAL if used <= TRUSTED_ORIGINS else PARTLY
+        in_tables = set(self.factor_values).union(*(set(rows) for rows in self.tables.values()))
+        if not in_tables <= TRUSTED_ORIGINS:
+            return PARTLY
+        return OFFICIAL if set(self.clauses) <= TRUSTED_ORIGINS else TABLES_ONLY
 
     def statement(self) -> str:
         """Return the label with the counts behind it, as a sentence."""
         clauses = ", ".join(f"{n} {origin}" for origin, n in self.clauses.items())
         weak = sorted(name for name, rows in self.tables.items() if not set(rows) <= TRUSTED_ORIGINS)
         tables = f"; tables with reconstructed or assumed rows: {', '.join(weak)}" if weak else ""
+        imported = sorted(name for name, rows in self.tables.items() if "user_import" in rows)
+        tables += f"; tables imported by the user: {', '.join(imported)}" if imported else ""
         return f"{self.label} (clauses by origin: {clauses}{tables})"
 
 
@@ -52,13 +61,14 @@ def fidelity_of(measure: Measure) -> Fidelity:
     'partly reconstructed, not a CMS result'
     """
     clauses: dict[str, int] = {}
+    values: set[str] = set()
     for path, clause in measure.active_clauses():
         if path.startswith("options."):
             continue
-        origins = {clause.origin}
+        origin = clause.origin
         if isinstance(clause, FactorBase) and clause.values_origin is not None:
-            origins = {clause.values_origin}
-        for origin in origins:
-            clauses[origin] = clauses.get(origin, 0) + 1
+            origin = clause.values_origin
+            values.add(origin)
+        clauses[origin] = clauses.get(origin, 0) + 1
     tables = {name: measure.table(name).origins() for name in measure.tables_used()}
-    return Fidelity(dict(sorted(clauses.items())), tables)
+    return Fidelity(dict(sorted(clauses.items())), tables, frozenset(values))

@@ -13,14 +13,23 @@ from pydantic import ValidationError
 
 from riskstd.errors import SpecError
 from riskstd.spec.clauses import Interaction
-from riskstd.spec.codetables import DATA, load_code_table
+from riskstd.spec.codetables import DATA
 from riskstd.spec.definition import TABLE_KEYS, Definition, Measure
+from riskstd.spec.folder import DefinitionFolder, Definitions, open_definitions
+from riskstd.spec.imported import under_imports, values_tables
+from riskstd.spec.tableset import CodeTables
 
 _PROGRAM = "ascqr"
 _FIRST_WORD = re.compile(r"^[a-z][a-z0-9_]*")
 
 
-def load_measure(measure: str | Path, year: int = 2025, *, options: Mapping[str, str] | None = None) -> Measure:
+def load_measure(
+    measure: str | Path,
+    year: int = 2025,
+    *,
+    options: Mapping[str, str] | None = None,
+    definitions: Definitions = "auto",
+) -> Measure:
     """Load a measure by its id and specification year, or from a definition file.
 
     Parameters
@@ -31,11 +40,14 @@ def load_measure(measure: str | Path, year: int = 2025, *, options: Mapping[str,
         Specification year; ignored for a path.
     options : mapping of str to str, optional
         Choices where sources conflict; the defaults are in the definition.
+    definitions : str or Path, optional
+        The user's definition folder: its measures are found by id, and its imported tables take the place of the
+        project's. `auto` is the folder that the rule of `riskstd.spec.folder.find_definitions` finds; None is none.
 
     Returns
     -------
     Measure
-        The checked definition under the options.
+        The checked definition under the imports and the options.
 
     Raises
     ------
@@ -50,18 +62,18 @@ def load_measure(measure: str | Path, year: int = 2025, *, options: Mapping[str,
     35
     """
     is_file = isinstance(measure, Path) or str(measure).endswith(".toml")
-    path = Path(measure) if is_file else _definition_file(str(measure), year)
-    return _load(path.resolve()).with_options(options or {})
+    folder = open_definitions(definitions)
+    path = Path(measure) if is_file else _definition_file(str(measure), year, folder)
+    return _load(path.resolve(), folder).with_options(options or {})
 
 
-def list_measures() -> list[tuple[str, int]]:
-    """Return id and specification year of every definition of the project, sorted."""
-    files = (DATA / _PROGRAM).glob("*/*.toml")
-    return sorted((file.stem.upper(), int(file.parent.name)) for file in files)
+def list_measures(definitions: Definitions = "auto") -> list[tuple[str, int]]:
+    """Return id and specification year of every definition of the project and of the user's folder, sorted."""
+    return sorted(_definition_files(open_definitions(definitions)))
 
 
-def parse_definition(content: bytes, name: str) -> Definition:
-    """Parse and check the text of a definition.
+def parse_definition(content: bytes, name: str, tables: CodeTables | None = None) -> Definition:
+    """Parse and check the text of a definition, against the project's tables or those given.
 
     Raises
     ------
@@ -78,11 +90,11 @@ def parse_definition(content: bytes, name: str) -> Definition:
         raise SpecError(
             _validation_message(error, name), expected="the keys and values of riskstd.spec.clauses"
         ) from None
-    check_references(definition, name)
+    check_references(definition, name, tables)
     return definition
 
 
-def check_references(definition: Definition, name: str) -> None:
+def check_references(definition: Definition, name: str, tables: CodeTables | None = None) -> None:
     """Check that sources, options, tables, roles and factors named in a definition exist.
 
     Raises
@@ -91,7 +103,7 @@ def check_references(definition: Definition, name: str) -> None:
         Naming the file and the key of every reference that fails.
     """
     problems = [*_source_problems(definition), *_option_problems(definition), *_factor_problems(definition)]
-    problems += _table_problems(definition)
+    problems += _table_problems(definition, tables or CodeTables())
     if problems:
         raise SpecError(
             f"{name}: {len(problems)} reference(s) fail:\n  " + "\n  ".join(problems),
@@ -100,20 +112,52 @@ def check_references(definition: Definition, name: str) -> None:
 
 
 @cache
-def _load(path: Path) -> Measure:
+def _load(path: Path, folder: DefinitionFolder | None) -> Measure:
     if not path.is_file():
         raise SpecError(f"no definition file {path.name!r} in {path.parent}")
     content = path.read_bytes()
-    definition = parse_definition(content, path.name)
-    return Measure(definition, {}, hashlib.sha256(content).hexdigest(), path.name)
+    tables = CodeTables(folder)
+    definition = parse_definition(content, path.name, tables)
+    changed = under_imports(definition, tables)
+    if changed is not definition:
+        check_references(changed, f"{path.name} with the imports of {folder.path if folder else ''}", tables)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Measure(changed, {}, sha256, path.name, tables, tuple(values_tables(definition, tables)))
 
 
-def _definition_file(measure: str, year: int) -> Path:
-    path = DATA / _PROGRAM / str(year) / f"{measure.lower()}.toml"
-    if not path.is_file():
-        known = ", ".join(f"{m} ({y})" for m, y in list_measures())
+def _definition_file(measure: str, year: int, folder: DefinitionFolder | None) -> Path:
+    files = _definition_files(folder)
+    if (measure.upper(), year) not in files:
+        known = ", ".join(f"{m} ({y})" for m, y in sorted(files))
         raise SpecError(f"no definition of measure {measure!r} for year {year}", expected=f"one of {known}")
-    return path
+    return files[measure.upper(), year]
+
+
+def _definition_files(folder: DefinitionFolder | None) -> dict[tuple[str, int], Path]:
+    """Files of the definitions, by id and year; those of the project by their place, the user's by their head."""
+    files = {(file.stem.upper(), int(file.parent.name)): file for file in (DATA / _PROGRAM).glob("*/*.toml")}
+    for file in [] if folder is None else folder.measures():
+        key = _head_of(file)
+        if key in files:
+            raise SpecError(
+                f"{file}: there is a definition of {key[0]} for {key[1]} already, {files[key]}",
+                expected="an id and year of its own",
+                hint="give the measure another id",
+            )
+        files[key] = file
+    return files
+
+
+def _head_of(file: Path) -> tuple[str, int]:
+    try:
+        head = tomllib.loads(file.read_text("utf-8"))["measure"]
+        return str(head["id"]), int(head["spec_year"])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise SpecError(
+            f"{file} is not a definition: {type(error).__name__}: {error}",
+            expected="TOML with measure.id and measure.spec_year",
+            hint="`riskstd spec check FILE` says more",
+        ) from None
 
 
 def _validation_message(error: ValidationError, name: str) -> str:
@@ -162,7 +206,7 @@ def _factor_problems(definition: Definition) -> list[str]:
     ]
 
 
-def _table_problems(definition: Definition) -> list[str]:
+def _table_problems(definition: Definition, tables: CodeTables) -> list[str]:
     problems = []
     for path, clause in definition.clauses():
         for key in TABLE_KEYS:
@@ -170,7 +214,7 @@ def _table_problems(definition: Definition) -> list[str]:
             if name is None:
                 continue
             try:
-                table = load_code_table(name)
+                table = tables.get(name)
             except SpecError as error:
                 problems.append(f"{path}.{key}: {error.found}")
                 continue
