@@ -1,0 +1,89 @@
+"""Commands on measure definitions: list, show, check, diff, new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from riskstd.cli_parts import choices_of, print_table, write_or_print
+from riskstd.errors import OptionError
+
+spec_app = typer.Typer(help="Measure definitions: list, show, check, diff, new.", no_args_is_help=True)
+
+YearOption = Annotated[int, typer.Option(help="Specification year.")]
+OutFile = Annotated[Path | None, typer.Option(help="File to write to; standard output if left out.")]
+
+
+@spec_app.command("list")
+def spec_list() -> None:
+    """List the measures: the project's and those of one's own definition folder."""
+    from riskstd.spec import fidelity_of, list_measures, load_measure
+
+    rows = []
+    for name, year in list_measures():
+        measure = load_measure(name, year)
+        head = measure.definition.measure
+        rows.append([name, str(year), head.short_title, measure.scale.kind, fidelity_of(measure).label])
+    print_table("Measures", ["measure", "year", "title", "scale", "fidelity"], rows)
+
+
+@spec_app.command("show")
+def spec_show(
+    measure: Annotated[str, typer.Argument(help="Measure id, or a definition file.")],
+    year: YearOption = 2025,
+    option: Annotated[list[str] | None, typer.Option("--option", help="name=value.")] = None,
+    form: Annotated[str, typer.Option("--format", help="md or html.")] = "md",
+    out: OutFile = None,
+) -> None:
+    """Show a measure in words, every clause with its values, source and origin."""
+    from riskstd.report.definition_page import definition_page
+    from riskstd.spec import load_measure
+    from riskstd.spec.describe import describe_measure
+
+    _one_of(form, "--format", ("md", "html"))
+    found = load_measure(measure, year, options=choices_of(option))
+    write_or_print(describe_measure(found) if form == "md" else definition_page(found), out)
+
+
+@spec_app.command("check")
+def spec_check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; the project's own if none.")] = None,
+) -> None:
+    """Check definitions: schema, sources, tables, and an implementation of every rule."""
+    from riskstd.pipeline.spec_check import check_definitions
+
+    checked = check_definitions(files or None)
+    print_table(
+        "Checked",
+        ["definition", "clauses", "rules", "code tables"],
+        [[c.file, str(c.clauses), str(c.rules), str(c.tables)] for c in checked],
+    )
+
+
+@spec_app.command("diff")
+def spec_diff(
+    before: Annotated[str, typer.Argument(help="Measure id, definition file or code table; ID@YEAR:option=value,...")],
+    after: Annotated[str, typer.Argument(help="The same.")],
+    year: YearOption = 2025,
+    form: Annotated[str, typer.Option("--format", help="text, md or json.")] = "text",
+    out: OutFile = None,
+) -> None:
+    """Say which clauses and codes changed from one measure, version, file or code table to another."""
+    from riskstd.spec.diff import diff
+    from riskstd.spec.diffwords import as_markdown, as_text
+    from riskstd.spec.sides import read_side
+
+    _one_of(form, "--format", ("text", "md", "json"))
+    found = diff(read_side(before, year=year), read_side(after, year=year))
+    if form == "json":
+        write_or_print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False), out)
+    else:
+        write_or_print(as_text(found) if form == "text" else as_markdown(found), out)
+
+
+def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{name} cannot be {value!r}", expected=f"one of {', '.join(allowed)}")
