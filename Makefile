@@ -17,6 +17,7 @@ help:
 	@echo "make bench-coverage  how often interval estimates hold the true rate, on simulated data (five minutes)"
 	@echo "make bench-report  facility reports a minute, and where the time goes (two minutes)"
 	@echo "make bench-claims  reading and claims steps against bare scans, pandas and polars (half an hour; needs 5 GB of disk)"
+	@echo "make bench-nation  five million people from nothing to reports (two hours, 40 GB of disk)"
 	@echo "make bench-peers  install the peers of the benchmark in an environment of their own"
 	@echo "make axe        axe-core from npm, for the accessibility test"
 	@echo "make check      ruff, pyright, import rules, definitions"

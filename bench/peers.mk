@@ -2,18 +2,18 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims bench-nation
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
-	$(BIN)/python bench/model/page.py
+	$(BIN)/python bench/page.py
 
 bench-quick: $(READY)
 	$(BIN)/python bench/model/run.py --quick
 
 bench-full: $(READY)
 	$(BIN)/python bench/model/run.py --full
-	$(BIN)/python bench/model/page.py
+	$(BIN)/python bench/page.py
 
 bench-report: $(READY)
 	$(BIN)/python bench/report/run.py
@@ -23,8 +23,13 @@ PEOPLE ?= 50000 500000
 
 bench-claims: $(READY)
 	$(BIN)/python bench/claims/data.py --people $(PEOPLE) --csv 50000
-	$(BIN)/python bench/claims/read.py bench/.data/nation-50000-csv/claims
+	$(BIN)/python bench/claims/read.py bench/.data/nation-50000-csv/claims --json bench/claims/read.json
 	$(BIN)/python bench/claims/run.py $(foreach n,$(PEOPLE),--tables $(n)=bench/.data/tables-$(n)) --note "riskstd synth --scale"
+	$(BIN)/python bench/page.py
+
+bench-nation: $(READY)
+	$(BIN)/python bench/claims/whole.py
+	$(BIN)/python bench/page.py
 
 bench-coverage: $(READY)
 	$(BIN)/python bench/model/interval_coverage.py

@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--memory", default="-")
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
     given = parser.parse_args()
     empty = "import duckdb, riskstd.claims"
@@ -78,18 +79,17 @@ def main() -> None:
         for name in ("elapsed_s", "processor_s")
     }
     size = sum(path.stat().st_size for path in given.folder.glob("*.csv"))
-    print(
-        json.dumps(
-            {
-                "input_mb": size / 1e6,
-                "memory": given.memory,
-                "start_of_python": start,
-                "pairs": pairs,
-                "ratios": ratios,
-            },
-            indent=1,
-        )
-    )
+    found = {
+        "input_mb": size / 1e6,
+        "memory": given.memory,
+        "start_of_python": start,
+        "pairs": pairs,
+        "ratios": ratios,
+    }
+    text = json.dumps(found, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import rows
-from page import write_page
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Measure, and write JSON and a page."""
+    """Measure, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", action="append", required=True, metavar="PEOPLE=DIR")
     parser.add_argument("--repeats", type=int, default=3, help="pairs of scan and run at every size; the median counts")
@@ -40,7 +39,6 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=["pandas", "polars"])
     parser.add_argument("--note", default="", help="what the claims tables are")
     parser.add_argument("--json", type=Path, default=HERE / "results.json")
-    parser.add_argument("--page", type=Path, default=HERE / "results.md")
     asked = parser.parse_args()
     sizes = dict(sorted((int(people), Path(folder)) for people, folder in (t.split("=", 1) for t in asked.tables)))
     found: dict[str, Any] = {"machine": machine(), "note": asked.note, "memory": asked.memory, "sizes": {}}
@@ -48,7 +46,6 @@ def main() -> None:
         found["sizes"][str(people)] = one_size(folder, asked, largest=people == max(sizes))
         found["growth"] = growth({int(n): size["riskstd"]["seconds"] for n, size in found["sizes"].items()})
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    write_page(found, asked.page)
 
 
 def one_size(folder: Path, asked: argparse.Namespace, *, largest: bool) -> dict[str, Any]:

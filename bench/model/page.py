@@ -1,22 +1,15 @@
-"""Tables of a benchmark run, and docs/performance.md made from them.
-
-python bench/model/page.py [results.json [docs/performance.md]]
-"""
+"""Tables of a benchmark run: the model's part of docs/performance.md."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from fit_peers import GLUM_TOLERANCE, GPBOOST_SETTINGS
 from limit import EVALUATIONS, limit_seconds
 
-HERE = Path(__file__).parent
 Results = dict[str, Any]
 LAPLACE_PEERS = ("GPBoost default", "GPBoost converged", "lme4 nAGQ=1", "glmmTMB")
 METHOD_NAMES = ("laplace", "pql", "agq7")
@@ -410,39 +403,3 @@ Seconds of the first calls of a new process on {results["data"].get("small-float
 def write_tables(results: Results) -> str:
     """The table of a run."""
     return f"# Benchmark of the hierarchical model\n\n{sections(results)}"
-
-
-def write_page(results: Results) -> str:
-    """docs/performance.md."""
-    return f"""# Performance of the hierarchical model
-
-This page is generated from `bench/model/results.json` by `python bench/model/page.py`, the last step of `make bench`.
-Changes go there.
-
-To repeat it on another machine:
-
-```console
-make bench-peers     # GPBoost, glum and statsmodels; says how to get R's lme4 and glmmTMB
-make bench           # one run, then this page
-```
-
-A quick run of every part with small data, which leaves this page alone:
-
-```console
-make bench-quick
-```
-
-{sections(results)}"""
-
-
-def main() -> None:
-    given = [Path(argument) for argument in sys.argv[1:3]]
-    source = given[0] if given else HERE / "results.json"
-    target = given[1] if len(given) > 1 else HERE.parents[1] / "docs" / "performance.md"
-    if not source.exists():
-        raise SystemExit(f"no results at {source}\n  what to do: run bench/model/run.py first (make bench)")
-    target.write_text(write_page(json.loads(source.read_text("utf-8"))), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
