@@ -27,8 +27,8 @@ def generating(found: dict[str, Any]) -> list[str]:
     return [
         "## A synthetic nation",
         "",
-        f"`riskstd synth --scale {found['people']} --workers {found['workers']}`: {found['claims_gb']:.1f} GB of claims",
-        "in Parquet. Memory is that of all its processes.",
+        f"`riskstd synth --scale {found['people']} --workers {found['workers']}`: {found['claims_gb']:.1f} GB of",
+        "claims in Parquet. Memory is that of all its processes.",
         "",
         "| measured | value | target | met |",
         "|---|---|---|---|",
@@ -50,7 +50,7 @@ def whole_run(found: dict[str, Any]) -> list[str]:
         "",
         f"`riskstd run {' '.join(steps)} --memory {found['memory']}` on the raw files of {found['people']:,} people:",
         f"{found['seconds'] / 60:.1f} minutes, {found['processor_seconds'] / 60:.1f} minutes of processor, at most",
-        f"{found['peak_gb']:.2f} GB of memory. The limit is the engine's; Python, the model and the tables of a measure",
+        f"{found['peak_gb']:.2f} GB of memory. The limit is the engine's; Python, the model and tables of a measure",
         "come on top.",
         f"Settings: {', '.join(f'{name} {value}' for name, value in settings.items() if value is not None)}.",
         "",
@@ -78,7 +78,7 @@ def reading(found: dict[str, Any]) -> list[str]:
     return [
         "## Reading delimited files",
         "",
-        f"{found['input_mb']:,.0f} MB of text into claims tables, beside DuckDB's bare scan and write of the same files",
+        f"{found['input_mb']:,.0f} MB of text into claims tables, beside DuckDB's bare scan and write of the files",
         f"as Parquet, in turn, each in a process of its own; median of {len(pairs)} pairs.",
         "",
         "| measured | value | target | met |",
