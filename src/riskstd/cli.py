@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from riskstd import __version__
+from riskstd.cli_import import import_table
 from riskstd.cli_parts import choices_of as _choices
 from riskstd.cli_parts import print_records as _print_records
 from riskstd.cli_parts import print_table as _print_table
@@ -32,10 +33,12 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(spec_app, name="spec")
+app.command("import")(import_table)
 
 _log = logging.getLogger("riskstd")
 
 EXIT_TOO_FEW = 3
+DEFINITIONS_VARIABLE = "RISKSTD_DEFINITIONS"
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
 LayoutOption = Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")]
@@ -58,10 +61,16 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Log steps and counts.")] = False,
+    definitions: Annotated[
+        str | None, typer.Option(help="Definition folder with imported tables and own measures; '' for none.")
+    ] = None,
     version: Annotated[  # noqa: ARG001 - acts through its callback
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
+    if definitions is not None:
+        # Processes that a command starts look there too.
+        os.environ[DEFINITIONS_VARIABLE] = str(Path(definitions).resolve()) if definitions else ""
     # Only our own log is shown: those of other libraries may hold values of cells.
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
