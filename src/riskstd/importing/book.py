@@ -74,6 +74,8 @@ class Book:
         Names of hidden sheets, which are not read.
     dated : str
         Day of the last change that the workbook itself carries; empty for text.
+    lines : list of str
+        Lines of a text file, as they are.
     """
 
     file: str
@@ -81,6 +83,7 @@ class Book:
     sheets: list[Sheet] = field(repr=False)
     hidden: tuple[str, ...] = ()
     dated: str = ""
+    lines: list[str] = field(default_factory=list, repr=False)
 
     def first_words(self, rows: int = 12) -> str:
         """Return the text of the first rows of every sheet, where titles are."""
@@ -134,7 +137,8 @@ def read_book(path: Path) -> Book:
     if content.startswith(_ZIP):
         sheets, hidden, dated = _read_workbook(content, path.name)
         return Book(path.name, sha256, sheets, hidden, dated)
-    return Book(path.name, sha256, [Sheet("", _text_rows(content, path.name))])
+    lines = _text_lines(content, path.name)
+    return Book(path.name, sha256, [Sheet("", _text_rows(lines))], lines=lines)
 
 
 # ---- workbooks --------------------------------------------------------------------------------
@@ -200,12 +204,16 @@ def _cell_text(value: Any, number_format: str) -> str:
 # ---- text -------------------------------------------------------------------------------------
 
 
-def _text_rows(content: bytes, name: str) -> list[list[str]]:
+def _text_lines(content: bytes, name: str) -> list[str]:
     if b"\x00" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name} is neither a workbook nor text", expected="a workbook (.xlsx) or a text file")
     lines = decode_text(content).splitlines()
     if not any(line.strip() for line in lines):
         raise InputError(f"{name} is empty", expected="a table")
+    return lines
+
+
+def _text_rows(lines: list[str]) -> list[list[str]]:
     delimiter = _delimiter(lines)
     if delimiter is None:
         return [[line.rstrip()] for line in lines]

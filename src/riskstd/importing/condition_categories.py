@@ -108,9 +108,11 @@ def _columns_of(sheet: Sheet, form: CodeForm) -> list[int]:
     width = max((len(row) for row in sheet.rows), default=0)
     found = []
     for column in range(width):
-        cells = [row[column] for row in sheet.rows if len(row) > column and row[column]]
-        fitting = sum(form.read(cell) is not None for cell in cells)
-        if fitting and fitting >= _SHARE * len(cells):
+        cells = [form.read(row[column]) for row in sheet.rows if len(row) > column and row[column]]
+        # Titles and headers stand above the first code.
+        first = next((k for k, read in enumerate(cells) if read is not None), len(cells))
+        fitting = sum(read is not None for read in cells)
+        if fitting and fitting >= _SHARE * len(cells[first:]):
             found.append(column)
     return found
 

@@ -12,7 +12,7 @@ from riskstd.importing.newtable import NewTable, list_rows
 from riskstd.importing.report import Findings
 
 _ORDER_LINE = re.compile(r"^(\d{5}) (.{7}) ([01]) \S")
-_CODE_LINE = re.compile(r"^([0-9A-Z]{3,7}) +\S")
+_CODE_LINE = re.compile(r"^([0-9A-Z][0-9A-Z.]{2,7})(?: +\S.*)?\s*$")
 _TABLE = {"code": r"\bcode\b|icd-?10", "valid?": r"\bvalid\b|billable|\bheader\b"}
 _LAYOUTS = (
     "the order file (order number in columns 1-5, code in 7-13, 0 or 1 in 15), the code file (code, blank, text), "
@@ -53,17 +53,16 @@ def read_icd10(book: Book, year: int, years: str, found: Findings, form: CodeFor
     InputError
         When most lines are of no known layout.
     """
-    sheet = book.sheets[0]
     codes: dict[tuple[str, ...], list[str]] = {}
-    lines = [row[0] for row in sheet.rows if row]
-    if not sheet.name and max(map(len, sheet.rows)) == 1:
-        _read_lines(sheet, form, codes, found, order=_share(lines, _ORDER_LINE) > 0.5)
-        if not codes or _share(lines, _ORDER_LINE) + _share(lines, _CODE_LINE) < 0.5:
-            raise InputError(
-                f"{book.file}, line 1: most lines are no codes of {form.name}",
-                expected=_LAYOUTS,
-                hint="check that it is the right file",
-            )
+    order, plain = _share(book.lines, _ORDER_LINE), _share(book.lines, _CODE_LINE)
+    if max(order, plain) > 0.5:
+        _read_lines(book, form, codes, found, order=order > 0.5)
+    elif book.lines and max(map(len, book.sheets[0].rows)) == 1:
+        raise InputError(
+            f"{book.file}, line 1: most lines are no codes of {form.name}",
+            expected=_LAYOUTS,
+            hint="check that it is the right file",
+        )
     else:
         _read_table(book, form, codes, found)
     table = NewTable(
@@ -87,11 +86,11 @@ def _share(lines: list[str], pattern: re.Pattern[str]) -> float:
 
 
 def _read_lines(
-    sheet: Sheet, form: CodeForm, codes: dict[tuple[str, ...], list[str]], found: Findings, *, order: bool
+    book: Book, form: CodeForm, codes: dict[tuple[str, ...], list[str]], found: Findings, *, order: bool
 ) -> None:
+    sheet = Sheet("", [[line] for line in book.lines])
     count = found.of(sheet.name)
-    for row, cells in enumerate(sheet.rows):
-        line = cells[0] if cells else ""
+    for row, line in enumerate(book.lines):
         if not line.strip():
             continue
         count.rows += 1

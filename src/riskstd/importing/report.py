@@ -55,7 +55,7 @@ class Findings:
 
     def reject(self, sheet: str, place: str, found: str, reason: str) -> None:
         """Note a cell that is not taken; its row counts once."""
-        self.rejected.append(Rejected(place, found[:40], reason))
+        self.rejected.append(Rejected(place, found.strip()[:40], reason))
         self.of(sheet).rejected += 1
 
 
