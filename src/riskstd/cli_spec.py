@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from riskstd.cli_parts import choices_of, print_table, write_or_print
-from riskstd.errors import OptionError
+from riskstd.errors import OptionError, SpecError
+
+if TYPE_CHECKING:
+    from riskstd.pipeline.spec_check import CheckedDefinition
 
 spec_app = typer.Typer(help="Measure definitions: list, show, check, diff, new.", no_args_is_help=True)
 
@@ -50,17 +54,35 @@ def spec_show(
 
 @spec_app.command("check")
 def spec_check(
-    files: Annotated[list[Path] | None, typer.Argument(help="Definition files; the project's own if none.")] = None,
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Definition files or measure ids; all that `spec list` shows if none.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check definitions: schema, sources, tables, and an implementation of every rule."""
+    """Check definitions: schema, references, contradictions, clauses that never decide, codes by year."""
     from riskstd.pipeline.spec_check import check_definitions
 
     checked = check_definitions(files or None)
-    print_table(
-        "Checked",
-        ["definition", "clauses", "rules", "code tables"],
-        [[c.file, str(c.clauses), str(c.rules), str(c.tables)] for c in checked],
-    )
+    if as_json:
+        print(json.dumps([asdict(one) for one in checked], indent=1, ensure_ascii=False))
+    else:
+        _print_checked(checked)
+    defects = [(one.file, finding) for one in checked for finding in one.defects]
+    if defects:
+        lines = "".join(f"\n  {file}, {f.place}: {f.found}\n    what to do: {f.mend}" for file, f in defects)
+        raise SpecError(f"{len(defects)} defect(s) in {len({file for file, _ in defects})} definition(s):{lines}")
+
+
+def _print_checked(checked: list[CheckedDefinition]) -> None:
+    rows = [
+        [one.file, str(one.clauses), str(one.rules), str(one.tables), "fails" if one.defects else "passes"]
+        for one in checked
+    ]
+    print_table("Checked", ["definition", "clauses", "rules", "code tables", "result"], rows)
+    for one in checked:
+        for finding in one.findings:
+            if finding not in one.defects:
+                print(f"{finding.level}: {one.file}, {finding.place}: {finding.found}\n  what to do: {finding.mend}")
 
 
 @spec_app.command("diff")

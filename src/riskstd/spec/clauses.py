@@ -55,11 +55,15 @@ class FacilityLine(Clause):
 
 
 class QualifyingCodes(Clause):
-    """Which codes qualify, by year of service."""
+    """Which codes qualify, by year of service.
+
+    `takes_all_of` names headings (`K50*`) and categories of maps (`ccs_procedures:3`) of which no code may be missing.
+    """
 
     rule: Literal["qualifying_codes"]
     table: Name
     role: Name
+    takes_all_of: tuple[str, ...] = ()
 
 
 class ProcedureRecord(Clause):
@@ -140,6 +144,7 @@ class DiagnosisPresent(ExclusionBase):
     rule: Literal["diagnosis_present"]
     table: Name
     role: Name
+    takes_all_of: tuple[str, ...] = ()
     history_days: int = Field(ge=0, le=3650)
     index_day: bool
     visit_in_window: bool
@@ -298,6 +303,7 @@ class DiagnosisCode(FactorBase):
 
     kind: Literal["diagnosis_code"]
     codes: tuple[str, ...] = Field(min_length=1)
+    takes_all_of: tuple[str, ...] = ()
 
 
 class SameDayCode(FactorBase):
