@@ -145,7 +145,10 @@ def read_book(path: Path) -> Book:
 
 
 def _read_workbook(content: bytes, name: str) -> tuple[list[Sheet], tuple[str, ...], str]:
-    members = set(zipfile.ZipFile(BytesIO(content)).namelist())
+    try:
+        members = set(zipfile.ZipFile(BytesIO(content)).namelist())
+    except zipfile.BadZipFile:
+        raise _damaged(name, "BadZipFile") from None
     if "xl/workbook.xml" not in members:
         listed = ", ".join(sorted(members)[:6])
         raise InputError(
@@ -158,13 +161,15 @@ def _read_workbook(content: bytes, name: str) -> tuple[list[Sheet], tuple[str, .
     try:
         book = load_workbook(BytesIO(content), data_only=True)
     except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{name} is a damaged workbook ({type(error).__name__})", expected="a workbook that opens", hint=_SAVE_AS
-        ) from None
+        raise _damaged(name, type(error).__name__) from None
     shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     hidden = tuple(sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible")
     modified = book.properties.modified
     return [_read_sheet(sheet) for sheet in shown], hidden, modified.date().isoformat() if modified else ""
+
+
+def _damaged(name: str, kind: str) -> InputError:
+    return InputError(f"{name} is a damaged workbook ({kind})", expected="a workbook that opens", hint=_SAVE_AS)
 
 
 def _read_sheet(sheet: Worksheet) -> Sheet:

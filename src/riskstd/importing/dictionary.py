@@ -103,13 +103,14 @@ def _place(
         )
     sheet, header = sheets[one.sheet], one.header_row - 1
     wanted = {"code": one.code, "status": one.status, "label": getattr(one, "label", "")}
-    titles = [sheet.cell(header, k).lower() for k in range(len(sheet.rows[header]) if header < len(sheet.rows) else 0)]
+    texts = sheet.rows[header] if header < len(sheet.rows) else []
+    titles = [text.lower() for text in texts]
     at = {}
     for name, title in wanted.items():
         if not title:
             continue
         if title.lower() not in titles:
-            shown = ", ".join(f"{column_letters(k)} {text!r}" for k, text in enumerate(titles) if text) or "nothing"
+            shown = ", ".join(f"{column_letters(k)} {text!r}" for k, text in enumerate(texts) if text) or "nothing"
             raise InputError(
                 f"{book.file}, {sheet.place(header, 0)}: no column {title!r}; row {one.header_row} has {shown}",
                 expected=f"the header that {mapping} names for `{name}`",
@@ -199,7 +200,9 @@ def _read_variables(
         label = sheet.cell(row, at["label"])
         name = factors.get(label.lower())
         if name is None:
-            found.reject(sheet.name, sheet.place(row, at["label"]), label, "no factor for this label in the mapping")
+            found.reject(
+                sheet.name, sheet.place(row, at["label"]), label, "expected a label to which the mapping gives a factor"
+            )
         elif not name:
             found.of(sheet.name).set_aside += 1
         else:

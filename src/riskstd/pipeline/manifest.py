@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from riskstd.claims import Claims
-    from riskstd.spec import Measure
+    from riskstd.spec import CodeTable, Measure
 
-from riskstd.spec import fidelity_of
+from riskstd.spec import fidelity_of, list_measures
+from riskstd.spec.tableset import same_as_project
 
 MANIFEST = "manifest.json"
 """Name of its file."""
@@ -32,12 +33,32 @@ def describe_definition(measure: Measure) -> dict[str, Any]:
                 "version": measure.table(name).provenance.version,
                 "sha256": measure.table(name).sha256,
                 "rows_by_origin": measure.table(name).origins(),
+                **_imports(measure.table(name)),
             }
             for name in measure.tables_used()
         },
         "clauses_by_origin": fidelity.clauses,
         "fidelity": fidelity.label,
+        **_folder(measure),
     }
+
+
+def _imports(table: CodeTable) -> dict[str, Any]:
+    """The files that a table was imported from; nothing for a table of the project alone."""
+    entries = table.imports or ((table.provenance,) if table.provenance.source_file else ())
+    keys = ("source_file", "source_sha256", "imported", "years", "sha256")
+    found = [{key: getattr(entry, key) for key in keys} for entry in entries]
+    return {"imported_from": found} if found else {}
+
+
+def _folder(measure: Measure) -> dict[str, str]:
+    """Where the user's tables lie, if the measure uses any; its reports are made with them."""
+    folder = measure.tables.folder
+    if folder is None:
+        return {}
+    own = (measure.id, measure.spec_year) not in list_measures(None)
+    used = own or not all(same_as_project(measure.table(name)) for name in measure.tables_used())
+    return {"definitions": str(folder.path)} if used else {}
 
 
 def describe_claims(claims: Claims) -> dict[str, Any]:

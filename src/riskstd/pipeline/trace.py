@@ -19,7 +19,7 @@ from riskstd.outcome import find_hospital_visits
 from riskstd.pipeline.run import MANIFEST
 from riskstd.riskfactors import build_risk_factors
 from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses
-from riskstd.spec import Measure, load_measure
+from riskstd.spec import Measure, load_measure_of_run
 from riskstd.tables import to_frame
 
 CLAIMS_FOLDER = "claims"
@@ -101,7 +101,7 @@ def _measure_of(folder: Path) -> tuple[Measure, dict[str, Any]]:
         raise InputError(f"{folder} is not the folder of a run", expected=f"a folder with {MANIFEST}")
     about = json.loads(path.read_text("utf-8"))
     definition = about["definition"]
-    measure = load_measure(definition["measure"], definition["spec_year"], options=definition["options"])
+    measure = load_measure_of_run(definition)
     if measure.sha256 != definition["sha256"]:
         raise InputError(
             f"the definition of {measure.id} has changed since this run",

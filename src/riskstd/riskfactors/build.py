@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from riskstd.claims.cut import narrowest
 from riskstd.claims.listed import lines_with_listed_code
-from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses, unmapped
+from riskstd.riskfactors.conditions import ConditionMaps, relevant_diagnoses, unmapped, yearly_hits
 from riskstd.spec.clauses import (
     AgeBands,
     ConditionCategory,
@@ -106,7 +106,7 @@ def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: M
         "qualifying_procedures",
         "index_code",
     )
-    wide = _add_conditions(wide, diagnoses, factor_hits(codes, measure, maps), measure)
+    wide = _add_conditions(wide, diagnoses, yearly_hits(codes, measure, maps), measure)
     wide = _add_same_day_codes(wide, cohort.facility_lines, measure)
     wide = wide.mutate(**_simple_columns(wide, measure))
     wide = wide.mutate(**_interactions(wide, measure))
@@ -117,6 +117,8 @@ def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: M
 def _add_conditions(wide: ir.Table, diagnoses: ir.Table, hits: pa.Table, measure: Measure) -> ir.Table:
     names = [f.name for f in measure.factors if isinstance(f, ConditionCategory | DiagnosisCode)]
     joined = diagnoses.inner_join(ibis.memtable(hits), "code")
+    if "first_year" in hits.column_names:
+        joined = joined.filter(joined.service_year.between(joined.first_year, joined.last_year))
     counts = joined.filter(joined.in_history | joined.index_day_counts)
     flags = counts.group_by("procedure_id").aggregate(**{name: (counts.factor == name).any() for name in names})
     together = wide.left_join(flags, "procedure_id")

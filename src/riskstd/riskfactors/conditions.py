@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from riskstd.codes import CodeMap, CodeSet
 from riskstd.spec.clauses import ConditionCategory, DiagnosisCode
+from riskstd.spec.years import Years
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -17,29 +18,43 @@ if TYPE_CHECKING:
     from riskstd.claims import Claims
     from riskstd.spec import Measure
 
+_EVERY_YEAR = (0, 9999)
 _HITS = pa.schema([("code", pa.string()), ("factor", pa.string()), ("index_day_counts", pa.bool_())])
 
 
 @dataclass(frozen=True)
 class ConditionMaps:
-    """The condition-category maps in force: a later map only speaks of codes that no earlier one holds."""
+    """The condition-category maps in force: a later map only speaks of codes that no earlier one holds.
 
-    maps: tuple[tuple[CodeMap, bool], ...]
+    Attributes
+    ----------
+    maps : tuple of (CodeMap, bool, str)
+        Map, whether it holds only for codes without a category, and the service years it is for (empty for all).
+    """
+
+    maps: tuple[tuple[CodeMap, bool, str], ...]
 
     @classmethod
     def of(cls, measure: Measure) -> ConditionMaps:
         """Load the maps of a measure."""
         return cls(
             tuple(
-                (measure.table(clause.table).category_map(), clause.only_codes_without_category)
+                (measure.table(clause.table).category_map(), clause.only_codes_without_category, clause.service_years)
                 for clause in measure.condition_maps
             )
         )
 
-    def categories(self, code: str) -> frozenset[int]:
-        """Return the condition categories of an ICD-10-CM code."""
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Stretches of service years with the same maps, first and last year; one if no map is for some years only."""
+        return sorted({span for _, _, years in self.maps for span in Years.of(years).spans}) or [_EVERY_YEAR]
+
+    def categories(self, code: str, year: int | None = None) -> frozenset[int]:
+        """Return the condition categories of an ICD-10-CM code in a service year, or in any."""
         found: set[int] = set()
-        for category_map, only_without in self.maps:
+        for category_map, only_without, years in self.maps:
+            if year is not None and year not in Years.of(years):
+                continue
             if not (only_without and found):
                 found.update(int(category) for category in category_map.categories(code))
         return frozenset(found)
@@ -51,7 +66,8 @@ def relevant_diagnoses(claims: Claims, measure: Measure, procedures: ir.Table) -
     Returns
     -------
     ibis table
-        `procedure_id, code, in_history, on_index_day`.
+        `procedure_id, code, in_history, on_index_day`; `service_year` of the procedure too if a condition-category
+        map is for some years only.
 
     Notes
     -----
@@ -68,13 +84,28 @@ def relevant_diagnoses(claims: Claims, measure: Measure, procedures: ir.Table) -
     on_day = (near.days_before == 0) & near.setting.isin(sorted(measure.index_day_settings))
     near = near.mutate(on_day=on_day if measure.index_day_settings else ibis.literal(False))
     near = near.filter((near.days_before > 0) | near.on_day)
-    return near.group_by(["procedure_id", "code"]).aggregate(
-        in_history=(near.days_before > 0).any(), on_index_day=near.on_day.any()
-    )
+    flags = {"in_history": (near.days_before > 0).any(), "on_index_day": near.on_day.any()}
+    if any(clause.service_years for clause in measure.condition_maps):
+        flags["service_year"] = near.procedure_date.year().max()
+    return near.group_by(["procedure_id", "code"]).aggregate(**flags)
 
 
-def factor_hits(codes: list[str], measure: Measure, maps: ConditionMaps) -> pa.Table:
-    """Return which codes make which factors, and whether they do so from the index day too.
+def yearly_hits(codes: list[str], measure: Measure, maps: ConditionMaps) -> pa.Table:
+    """Return `factor_hits`; with columns `first_year, last_year` if a map is for some service years only."""
+    if maps.spans == [_EVERY_YEAR]:
+        return factor_hits(codes, measure, maps)
+    parts = []
+    for first, last in maps.spans:
+        part = factor_hits(codes, measure, maps, year=last if first == 0 else first)
+        years = (("first_year", first), ("last_year", last))
+        for name, year in years:
+            part = part.append_column(name, pa.array([year] * len(part), pa.int32()))
+        parts.append(part)
+    return pa.concat_tables(parts)
+
+
+def factor_hits(codes: list[str], measure: Measure, maps: ConditionMaps, year: int | None = None) -> pa.Table:
+    """Return which codes make which factors in a service year, or in any, and whether also from the index day.
 
     Returns
     -------
@@ -87,7 +118,7 @@ def factor_hits(codes: list[str], measure: Measure, maps: ConditionMaps) -> pa.T
     by_category = [(f.name, frozenset(f.categories)) for f in measure.factors if isinstance(f, ConditionCategory)]
     for code in codes:
         rows.update((code, name, True) for name, listed in by_code if code in listed)
-        categories = maps.categories(code)
+        categories = maps.categories(code, year)
         for name, wanted in by_category:
             hit = categories & wanted
             if hit:

@@ -4,7 +4,7 @@ from riskstd.spec.clauses import Clause
 from riskstd.spec.codetables import CodeTable, code_table_names, load_code_table
 from riskstd.spec.definition import Definition, Measure
 from riskstd.spec.fidelity import Fidelity, fidelity_of
-from riskstd.spec.loader import list_measures, load_measure, parse_definition
+from riskstd.spec.loader import list_measures, load_measure, load_measure_of_run, parse_definition
 
 __all__ = [
     "Clause",
@@ -17,5 +17,6 @@ __all__ = [
     "list_measures",
     "load_code_table",
     "load_measure",
+    "load_measure_of_run",
     "parse_definition",
 ]

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -65,6 +66,29 @@ def load_measure(
     folder = open_definitions(definitions)
     path = Path(measure) if is_file else _definition_file(str(measure), year, folder)
     return _load(path.resolve(), folder).with_options(options or {})
+
+
+def load_measure_of_run(definition: Mapping[str, Any]) -> Measure:
+    """Load the measure of a finished run: under its options, with the definition folder that it used.
+
+    Parameters
+    ----------
+    definition : mapping
+        `definition` of the run's manifest.
+
+    Raises
+    ------
+    SpecError
+        When the measure or the definition folder is not there any more.
+
+    Examples
+    --------
+    >>> load_measure_of_run({"measure": "ASC-12", "spec_year": 2025, "options": {}}).id
+    'ASC-12'
+    """
+    folder = definition.get("definitions")
+    options = definition["options"]
+    return load_measure(definition["measure"], definition["spec_year"], options=options, definitions=folder)
 
 
 def list_measures(definitions: Definitions = "auto") -> list[tuple[str, int]]:

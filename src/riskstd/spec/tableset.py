@@ -38,9 +38,9 @@ class CodeTables:
         """Return a table by the name that definitions use.
 
         A user's table of that name comes first. Code lists and work RVUs of the project take in the imports that
-        stand for them: an imported role takes the place of the project's rows of that role, an imported year of work
-        RVUs the place of that year. Maps to condition categories of the project lose the categories that every
-        imported map holds.
+        stand for them: an imported role takes the place of the project's rows of that role, but for public rows of
+        other years; an imported year of work RVUs takes the place of that year. Maps to condition categories of the
+        project lose the categories that every imported map holds.
 
         Raises
         ------
@@ -80,6 +80,11 @@ class CodeTables:
         return table
 
 
+def same_as_project(table: CodeTable) -> bool:
+    """Tell whether a table is that of the project of its name."""
+    return table.name in code_table_names() and load_code_table(table.name).sha256 == table.sha256
+
+
 def edition_spans(editions: list[Provenance]) -> list[str]:
     """Share all service years among editions: each holds from its year to the next edition's, the first before it too.
 
@@ -112,7 +117,13 @@ def _merge(table: CodeTable, editions: list[CodeTable]) -> CodeTable:
 
 def _merge_lists(table: CodeTable, editions: list[CodeTable]) -> Iterator[dict[str, str]]:
     imported = {row["role"] for edition in editions for row in edition.rows}
-    yield from (row for row in table.rows if row["role"] not in imported)
+    years = {year for edition in editions for year in _years_listed(edition.provenance.years)}
+    for row in table.rows:
+        left = [year for year in _years_listed(row["years"]) if year not in years]
+        if row["role"] not in imported:
+            yield row
+        elif left and row["origin"] == "cms_public":
+            yield row | {"years": " ".join(map(str, left))}
     for role in sorted(imported):
         having = [edition for edition in editions if role in edition.roles()]
         spans = edition_spans([edition.provenance for edition in having])
@@ -131,7 +142,11 @@ def _merge_work_rvus(table: CodeTable, editions: list[CodeTable]) -> Iterator[di
 
 
 def _years_listed(text: str) -> list[int]:
-    return [year for first, last in Years.of(text).spans for year in range(first, last + 1)]
+    """Years one by one; none for all years or open ends."""
+    spans = Years.of(text).spans
+    if any(first == 0 or last == 9999 for first, last in spans):
+        return []
+    return [year for first, last in spans for year in range(first, last + 1)]
 
 
 def _without_categories(table: CodeTable, categories: frozenset[str]) -> CodeTable:

@@ -82,7 +82,7 @@ def measure_profile(measure_id: str) -> MeasureProfile:
             f"no synthetic data for measure {measure_id!r}", expected=f"one of {', '.join(sorted(known))}"
         )
     entry = dict(known[name])
-    measure = load_measure(name)
+    measure = load_measure(name, definitions=None)
     missing = [column for column in measure.factor_columns if column not in entry["coefficients"]]
     if missing:
         raise OptionError(
