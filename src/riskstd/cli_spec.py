@@ -91,19 +91,65 @@ def spec_diff(
     after: Annotated[str, typer.Argument(help="The same.")],
     year: YearOption = 2025,
     form: Annotated[str, typer.Option("--format", help="text, md or json.")] = "text",
-    out: OutFile = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write to, or with --claims a folder; standard output if left out."),
+    ] = None,
+    claims: Annotated[
+        Path | None, typer.Option(help="Claims on which both definitions are run, to see what the change does.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")] = "auto",
+    period: Annotated[str | None, typer.Option(help="First and last procedure date, with a colon between.")] = None,
+    method: Annotated[str, typer.Option(help="Estimator: agq, laplace, pql.")] = "agq",
+    bootstrap: Annotated[
+        int | None, typer.Option(min=1, help="Bootstrap replicates; as in the definition if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 1,
+    model: Annotated[bool, typer.Option("--model/--no-model", help="Fit models, which categories need.")] = True,
+    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder that is there.")] = False,
 ) -> None:
-    """Say which clauses and codes changed from one measure, version, file or code table to another."""
+    """Say which clauses and codes changed, and with --claims what that does to cases, outcomes and categories."""
+    from riskstd.spec import Measure
     from riskstd.spec.diff import diff
     from riskstd.spec.diffwords import as_markdown, as_text
     from riskstd.spec.sides import read_side
 
     _one_of(form, "--format", ("text", "md", "json"))
-    found = diff(read_side(before, year=year), read_side(after, year=year))
+    sides = [read_side(text, year=year) for text in (before, after)]
+    found = diff(*sides)
+    if claims is None:
+        texts = {"text": as_text, "md": as_markdown, "json": lambda one: _json(one.to_dict())}
+        write_or_print(texts[form](found), out)
+        return
+    measures = [side for side in sides if isinstance(side, Measure)]
+    if len(measures) < len(sides):
+        raise OptionError("code tables cannot be run on claims", expected="two measures, or leave out --claims")
+    from riskstd.pipeline.spec_effect import compare_on_claims
+    from riskstd.pipeline.spec_effect_words import effect_as_markdown, effect_as_text
+
+    effect = compare_on_claims(
+        *measures,
+        claims=claims,
+        layout=layout,
+        period=period.split(":") if period else None,
+        model=model,
+        method=method,
+        n_bootstrap=bootstrap,
+        seed=seed,
+        memory=memory,
+        out=out,
+        overwrite=overwrite,
+    )
     if form == "json":
-        write_or_print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False), out)
+        print(_json({**found.to_dict(), "effect": effect.to_dict()}))
     else:
-        write_or_print(as_text(found) if form == "text" else as_markdown(found), out)
+        words = effect_as_text if form == "text" else effect_as_markdown
+        print(words(effect), as_text(found) if form == "text" else as_markdown(found), sep="\n\n")
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def _one_of(value: str, name: str, allowed: tuple[str, ...]) -> None:
