@@ -113,7 +113,7 @@ def test_a_limit_changes_no_row_and_leaves_nothing(claims, scratch):
 
 
 def test_too_little_memory_says_so_and_leaves_nothing(claims, tmp_path, scratch):
-    with pytest.raises(InputError, match="need more memory than they may use") as error:
+    with pytest.raises(InputError, match="need more memory than the 4MB it may use") as error:
         riskstd.run_measures(["ASC-18"], claims=claims.folder, out=tmp_path / "runs", memory="4MB", **FAST)
     assert error.value.exit_code == 2
     assert "more than 4MB" in str(error.value)

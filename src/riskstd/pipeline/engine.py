@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from riskstd.claims import Claims, read_claims
 from riskstd.engines import AnyEngine, engine_of, open_engine
+from riskstd.engines.scratch import ENGINE
+from riskstd.engines.shortage import in_words
 from riskstd.errors import InputError, OptionError
 
 if TYPE_CHECKING:
@@ -58,43 +58,15 @@ def memory_errors(memory: str | None) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        spilled = "max_temp_directory_size" in str(error) or "disk space" in str(error)
-        raise (_no_room() if spilled else _no_memory(memory)) from None
-    except duckdb.IOException as error:
-        if "No space left" not in str(error):
-            raise
-        raise _disk_full() from None
     except Exception as error:
-        if not type(error).__module__.startswith(("pyspark.", "py4j.")):
+        # What else is written at the same time says so itself.
+        if isinstance(error, InputError) or (isinstance(error, OSError) and ENGINE not in str(error.filename)):
             raise
-        if "No space left on device" in str(error):
-            raise _disk_full() from None
-        # Java that is out of memory ends tasks, or altogether, so that nobody answers any more.
-        said = any(words in str(error) for words in ("OutOfMemoryError", "Not enough memory"))
-        if said or type(error).__name__ == "Py4JNetworkError":
-            raise _no_memory(memory) from None
-        raise
-
-
-def _no_room() -> InputError:
-    return InputError(
-        "the claims steps spill more to disk than there is room for",
-        expected=f"free space in {tempfile.gettempdir()}",
-        hint="free space, or name another folder in TMPDIR",
-    )
-
-
-def _no_memory(memory: str | None) -> InputError:
-    return InputError(
-        "the claims steps need more memory than they may use",
-        expected=f"more than {memory}" if memory else "more than the engine has by itself",
-        hint="give more with --memory",
-    )
-
-
-def _disk_full() -> InputError:
-    return InputError(
-        f"the disk is full while the claims steps write to {tempfile.gettempdir()}",
-        hint="free space, or name another folder in TMPDIR",
-    )
+        raise in_words(
+            error,
+            doing="what the claims steps do",
+            writing="what the claims steps keep",
+            place=Path(tempfile.gettempdir()),
+            memory=memory,
+            hint="free space there, or name another folder in TMPDIR",
+        ) from None

@@ -10,8 +10,12 @@ import ibis
 
 from riskstd.claims import Claims, read_claims
 from riskstd.cohort.candidates import find_candidates
+from riskstd.cohort.cut import cut_claims
+from riskstd.engines import open_engine
+from riskstd.pipeline.engine import memory_errors
 from riskstd.pipeline.notes import claims_notes
 from riskstd.spec import list_measures, load_measure
+from riskstd.tables import count_rows
 
 Progress = Any
 
@@ -65,19 +69,23 @@ def validate_claims(
     ------
     ClaimsError
         When it cannot be read at all: the message says why and what to do.
+    InputError
+        When the memory limit or the disk is too small.
     """
-    claims = read_claims(path, layout=layout, bad_rows=bad_rows, memory=memory, progress=progress)  # type: ignore[arg-type]
+    measures = [load_measure(measure, year) for measure, year in list_measures()]
+    read = read_claims(path, layout=layout, bad_rows=bad_rows, memory=memory, progress=progress)  # type: ignore[arg-type]
+    with memory_errors(memory):
+        claims = read.on(open_engine(memory=memory).connection)
+        lines = cut_claims(claims, measures)
+        candidates = {measure.id: count_rows(find_candidates(lines, measure).procedures) for measure in measures}
+        years = _lines_by_year(claims)
     counts = claims.counts
-    candidates = {}
-    for measure, year in list_measures():
-        found = find_candidates(claims, load_measure(measure, year)).procedures
-        candidates[measure] = int(found.count().to_pyarrow().as_py())
     return Validation(
         layout=claims.layout,
         files=list(counts.get("files", [])),
         ignored=list(counts.get("ignored_files", [])),
         tables=dict(counts.get("kept", {})),
-        years=_lines_by_year(claims),
+        years=years,
         candidates=candidates,
         findings=[*claims.statements, *claims_notes(claims), *_silences(claims, candidates)],
     )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskstd.engines.scratch import abandoned_scratch, new_scratch
+from riskstd.engines.shortage import full_disk_in, in_words
 from riskstd.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         if target.exists():
             target.replace(old)
         fresh.replace(target)
+    except Exception as error:
+        if not full_disk_in(error):
+            raise
+        hint = "free space there, or name another --out"
+        raise in_words(error, doing="a run", writing="results", place=target.parent, hint=hint) from None
     finally:
         if old.exists() and not target.exists():
             old.replace(target)
