@@ -139,6 +139,13 @@ def test_the_year_of_admission_picks_the_planned_admission_tables(tmp_path, fold
     assert [t.table for t in older.planned_tables] == ["planned_admission_ry2021"]
 
 
+def test_lists_without_a_map_use_the_map_of_the_project(tmp_path, folder, run_import):
+    run_import("paa", write_book(tmp_path / "t2024.xlsx", PLANNED))
+    (tables,) = load_measure("ASC-12", definitions=folder).planned_tables
+    assert (tables.table, tables.admission_years) == ("planned_admission_ry2024", "")
+    assert (tables.diagnosis_categories, tables.newer_codes) == ("ccs_diagnoses", "ccs_codes_newer_than_map")
+
+
 def test_maps_of_two_years_share_the_versions_of_the_lists(tmp_path, folder, run_import):
     run_import("paa", write_book(tmp_path / "t.xlsx", PLANNED), year=2024)
     for year in (2022, 2025):

@@ -93,9 +93,11 @@ def edition_spans(editions: list[Provenance]) -> list[str]:
     >>> from types import SimpleNamespace
     >>> edition_spans([SimpleNamespace(years="2022"), SimpleNamespace(years="2024")])
     ['-2023', '2024-']
-    >>> edition_spans([SimpleNamespace(years="2022")])
-    ['']
+    >>> edition_spans([SimpleNamespace(years="2022")]), edition_spans([])
+    ([''], [])
     """
+    if not editions:
+        return []
     starts = [min((first for first, _ in Years.of(entry.years).spans), default=0) for entry in editions]
     firsts = ["", *map(str, starts[1:])]
     lasts = [*(str(start - 1) for start in starts[1:]), ""]
