@@ -227,9 +227,14 @@ def _fits_claim_type(layout: Layout, kind: str, file: SourceFile) -> bool:
     column = layout.source_column("claim_type", list(file.header))
     if not allowed or column is None or len(file.first_row) != len(file.header):
         return True
-    if file.first_row[file.header.index(column)].strip() in {*allowed, ""}:
+    if _whole(file.first_row[file.header.index(column)]) in {*allowed, ""}:
         return True
-    return bool(_values_of(file, column) & set(allowed))
+    return bool({_whole(value) for value in _values_of(file, column)} & set(allowed))
+
+
+def _whole(text: str) -> str:
+    """A number as a whole one, where a column of numbers beside blanks is kept as fractions."""
+    return text.strip().removesuffix(".0")
 
 
 def _values_of(file: SourceFile, column: str) -> set[str]:
