@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from importing.books import CATEGORIES, CCS, FEES, PLANNED, write_book
+from importing.books import CATEGORIES, CCS, COVERED, FEES, PLANNED, write_book
 from importing.test_store import OWN, OWN_ROWS
 from riskstd.cli import DEFINITIONS_VARIABLE
 from riskstd.errors import SpecError
@@ -101,6 +101,21 @@ def test_a_measure_of_one_s_own_is_found_by_id_and_year(tmp_path):
     shutil.copy(DATA / "ascqr" / "2025" / "asc-18.toml", tmp_path / "measures")
     with pytest.raises(SpecError, match="there is a definition of ASC-18 for 2025 already"):
         load_measure("mine-1", 2025, definitions=tmp_path)
+
+
+def test_tables_that_only_imports_have(tmp_path, folder, run_import):
+    run_import("addendum-aa", write_book(tmp_path / "aa2025.xlsx", {"AA": COVERED}))
+    run_import("addendum-aa", write_book(tmp_path / "aa2026.xlsx", {"AA": COVERED[:3]}))
+    run_import("rvu", write_book(tmp_path / "PPRRVU25.xlsx", {"P": FEES}))
+    tables = CodeTables(open_definitions(folder))
+    covered = tables.get("asc_covered_procedures")
+    assert covered.codes("covered", year=2025).exact == {"29881", "45378", "0042T"}
+    assert covered.codes("covered", year=2026).exact == {"29881"}
+    assert covered.codes("covered", year=2024).exact == set()
+    assert covered.origins() == {"user_import": 2}
+    assert {row["global_days"] for row in tables.get("global_days").rows} == {"000", "090", "XXX", "YYY"}
+    with pytest.raises(SpecError, match="not in tables/index"):
+        CodeTables().get("asc_covered_procedures")
 
 
 # ---- years ------------------------------------------------------------------------------------

@@ -201,3 +201,19 @@ def test_where_an_import_goes_without_a_folder(tmp_path, planned, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
     import_file(ImportRequest("paa", planned))
     assert (tmp_path / "elsewhere" / "tables" / "index.toml").is_file()
+
+
+PERSONS = "BENE_ID,BIRTH_DT,DX,AGE\n" + "".join(f"1EG4TE5MK7{n},1950-01-0{n},I50.9,{70 + n}\n" for n in range(1, 8))
+
+
+@pytest.mark.parametrize("kind", ["cc", "rvu", "addendum-aa", "icd10cm", "icd10pcs", "paa", "ccs"])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_file_about_persons_taken_by_mistake_shows_none_of_them(tmp_path, folder, run_import, kind, header):
+    file = tmp_path / "people_2024.csv"
+    file.write_text(PERSONS if header else PERSONS.split("\n", 1)[1], "utf-8")
+    try:
+        said = str(run_import(kind, file))
+    except InputError as error:
+        said = str(error)
+    assert "1EG4TE5MK7" not in said
+    assert "1950-01" not in said

@@ -10,7 +10,7 @@ from riskstd.importing.book import Book, Sheet, column_letters
 from riskstd.importing.codes import CC, ICD10CM, CodeForm
 from riskstd.importing.headers import rows_below
 from riskstd.importing.newtable import NewTable, list_rows
-from riskstd.importing.report import Findings
+from riskstd.importing.report import Findings, shown_header
 from riskstd.spec.codetables import load_code_table
 
 _SHARE = 0.6
@@ -124,7 +124,7 @@ def _choose(sheet: Sheet, header: int, candidates: Sequence[int], column: str, f
         fitting = [k for k in fitting if _RIGHT_MODELS.search(titles[k])] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    listed = ", ".join(f"{column_letters(k)} {title!r}" for k, title in titles.items()) or "none"
+    listed = ", ".join(f"{column_letters(k)} {shown_header(title)!r}" for k, title in titles.items()) or "none"
     raise InputError(
         f"{file}, {sheet.place(max(header, 0))}: {len(fitting)} columns could hold the categories"
         + (f" named {column!r}" if column else "")

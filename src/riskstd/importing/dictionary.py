@@ -22,7 +22,7 @@ from riskstd.importing.mapping import (
     read_mapping,
 )
 from riskstd.importing.newtable import GRADE, ORIGIN, NewTable, list_rows
-from riskstd.importing.report import Findings
+from riskstd.importing.report import Findings, shown_header
 from riskstd.spec import Measure, load_measure
 from riskstd.spec.clauses import ConditionCategory, DiagnosisCode
 from riskstd.spec.years import Years
@@ -110,7 +110,10 @@ def _place(
         if not title:
             continue
         if title.lower() not in titles:
-            shown = ", ".join(f"{column_letters(k)} {text!r}" for k, text in enumerate(texts) if text) or "nothing"
+            shown = (
+                ", ".join(f"{column_letters(k)} {shown_header(text)!r}" for k, text in enumerate(texts) if text)
+                or "nothing"
+            )
             raise InputError(
                 f"{book.file}, {sheet.place(header, 0)}: no column {title!r}; row {one.header_row} has {shown}",
                 expected=f"the header that {mapping} names for `{name}`",
@@ -201,7 +204,11 @@ def _read_variables(
         name = factors.get(label.lower())
         if name is None:
             found.reject(
-                sheet.name, sheet.place(row, at["label"]), label, "expected a label to which the mapping gives a factor"
+                sheet.name,
+                sheet.place(row, at["label"]),
+                label,
+                "expected a label to which the mapping gives a factor",
+                is_label=True,
             )
         elif not name:
             found.of(sheet.name).set_aside += 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from riskstd.errors import InputError
 from riskstd.importing.book import Book, Sheet, column_letters
+from riskstd.importing.report import shown_header
 
 _LOOKED_AT = 40
 _STACKED = 6
@@ -48,7 +49,7 @@ def find_header(sheet: Sheet, columns: Columns, *, file: str, stacked: bool = Fa
     missing = _missing(best, columns)
     raise InputError(
         f"{file}, {sheet.place(best_row, 0)}: no header with {_names(missing)} in the first {_LOOKED_AT} rows; "
-        f"the nearest is {_shown(sheet, best_row)}",
+        f"{_nearest(sheet, best_row, best)}",
         expected=f"a row with the columns {_names([name for name in columns if not name.endswith('?')])}",
         hint="check that it is the right file; for another layout draft a mapping: `riskstd import dictionary`",
     )
@@ -80,11 +81,13 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{name.replace('_', ' ')}`" for name in names)
 
 
-def _shown(sheet: Sheet, row: int) -> str:
-    cells = [
-        f"{column_letters(k)} {cell[:24]!r}" for k, cell in enumerate(sheet.rows[row] if sheet.rows else []) if cell
-    ]
-    return f"row {row + 1}: " + (", ".join(cells[:6]) if cells else "blank")
+def _nearest(sheet: Sheet, row: int, found: Mapping[str, int]) -> str:
+    """What the best row holds; of a row without any of the columns, which may be data, only the number of its cells."""
+    texts = sheet.rows[row] if sheet.rows else []
+    if not found:
+        return f"its first row has {len(texts)} cells"
+    cells = [f"{column_letters(k)} {shown_header(text)!r}" for k, text in enumerate(texts) if text]
+    return f"the nearest is row {row + 1}: {', '.join(cells[:6])}"
 
 
 def rows_below(sheet: Sheet, header: int) -> Iterator[int]:

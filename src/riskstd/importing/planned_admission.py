@@ -9,7 +9,7 @@ from riskstd.importing.book import Book, Sheet
 from riskstd.importing.codes import CCS, ICD10CM, ICD10PCS, CodeForm
 from riskstd.importing.headers import find_header, is_removed, rows_below, sheet_named
 from riskstd.importing.newtable import NewTable, list_rows
-from riskstd.importing.report import Findings
+from riskstd.importing.report import Findings, shown_header
 
 _SHEETS = r"(^\s*PR\.?\s*{0}\b|\bPA\s*{0}\b)"
 _SIMPLE = {"category": r"\bccs\b|category", "status?": r"\bstatus\b"}
@@ -120,7 +120,7 @@ def _form(kind_text: str, side: str, part: int, found: Findings, sheet: Sheet, r
     if "ICD" in words and words.endswith("PCS" if side == "procedure" else "CM"):
         return _CODES[side]
     expected = f"a record type CCS or {_CODES[side].name} on the sheet of PA{part}"
-    found.reject(sheet.name, sheet.place(row, None), kind_text, f"expected {expected}")
+    found.reject(sheet.name, sheet.place(row, None), shown_header(kind_text), f"expected {expected}", is_label=True)
     return None
 
 

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from riskstd.importing.book import DATE_CELL
+
+_CODE_LIKE = re.compile(r"[A-Za-z0-9*+ -]{0,7}")
+_WORDS = re.compile(r"(?!.*(\d{4}|\d[-/]\d)).*[A-Za-z]")
 Outcome = Literal["new", "unchanged", "replaced"]
 SHOWN = 20
 """Rejected cells that the text shows; JSON has them all."""
+
+
+def shown_cell(text: str) -> str:
+    """Return a cell as far as it can be a code; of anything longer, which may be about a person, its length.
+
+    Examples
+    --------
+    >>> shown_cell("S72.001A"), shown_cell("1EG4TE5MK73"), shown_cell("1950-01-01")
+    ('S72.001A', '(11 characters)', '(10 characters)')
+    """
+    text = text.strip()
+    if text == DATE_CELL or _CODE_LIKE.fullmatch(text.replace(".", "")):
+        return text
+    return f"({len(text)} characters)"
+
+
+def shown_header(text: str) -> str:
+    """Return a cell of a header row as far as it can be a header: words, no long numbers or dates.
+
+    Examples
+    --------
+    >>> shown_header("Work RVU"), shown_header("1EG4TE51950")
+    ('Work RVU', '(11 characters)')
+    """
+    return text[:24] if _WORDS.match(text) else f"({len(text)} characters)"
 
 
 @dataclass(frozen=True)
@@ -53,9 +83,9 @@ class Findings:
         """Return the counts of a sheet."""
         return self.sheets.setdefault(sheet, SheetCount(sheet))
 
-    def reject(self, sheet: str, place: str, found: str, reason: str) -> None:
-        """Note a cell that is not taken; its row counts once."""
-        self.rejected.append(Rejected(place, found.strip()[:40], reason))
+    def reject(self, sheet: str, place: str, found: str, reason: str, *, is_label: bool = False) -> None:
+        """Note a cell that is not taken; its row counts once. Labels are shown as they are, other cells with care."""
+        self.rejected.append(Rejected(place, found.strip()[:40] if is_label else shown_cell(found), reason))
         self.of(sheet).rejected += 1
 
 

@@ -40,7 +40,8 @@ class CodeTables:
         A user's table of that name comes first. Code lists and work RVUs of the project take in the imports that
         stand for them: an imported role takes the place of the project's rows of that role, but for public rows of
         other years; an imported year of work RVUs takes the place of that year. Maps to condition categories of the
-        project lose the categories that every imported map holds.
+        project lose the categories that every imported map holds. A table that the project does not have, such as
+        `asc_covered_procedures`, is put together from the imports alone.
 
         Raises
         ------
@@ -71,8 +72,10 @@ class CodeTables:
     def _get(self, folder: DefinitionFolder, name: str) -> CodeTable:
         if name in folder.entries:
             return folder.table(name)
-        table = load_code_table(name)
         editions = [folder.table(key) for key in folder.standing_for(name)]
+        if editions and name not in code_table_names():
+            return _merge(_empty(name, editions[0]), editions)
+        table = load_code_table(name)
         if editions and table.provenance.kind in _MERGED_KINDS:
             return _merge(table, editions)
         if name.startswith(CONDITION_CATEGORIES) and self.imported_categories:
@@ -104,8 +107,13 @@ def edition_spans(editions: list[Provenance]) -> list[str]:
     return [first if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True)]
 
 
+def _empty(name: str, edition: CodeTable) -> CodeTable:
+    facts = {"version": "imported", "file": "", "years": "", "source_file": "", "sha256": "", "stands_for": ""}
+    return CodeTable(name, edition.provenance.model_copy(update=facts), (), hashlib.sha256(b"").hexdigest())
+
+
 def _merge(table: CodeTable, editions: list[CodeTable]) -> CodeTable:
-    merge = _merge_lists if table.provenance.kind == "code_list" else _merge_work_rvus
+    merge = _merge_lists if table.provenance.kind == "code_list" else _merge_values
     digest = hashlib.sha256("".join(t.sha256 for t in (table, *editions)).encode())
     versions = "; ".join(edition.provenance.version for edition in editions)
     return CodeTable(
@@ -133,7 +141,7 @@ def _merge_lists(table: CodeTable, editions: list[CodeTable]) -> Iterator[dict[s
             yield from (row | {"years": row["years"] or span} for row in edition.rows if row["role"] == role)
 
 
-def _merge_work_rvus(table: CodeTable, editions: list[CodeTable]) -> Iterator[dict[str, str]]:
+def _merge_values(table: CodeTable, editions: list[CodeTable]) -> Iterator[dict[str, str]]:
     imported = {year for edition in editions for year in _years_listed(edition.provenance.years)}
     for row in table.rows:
         left = [year for year in _years_listed(row["years"]) if year not in imported]
