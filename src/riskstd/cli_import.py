@@ -38,6 +38,7 @@ def import_table(
 ) -> None:
     """Turn an official or a user's table into a table of one's definition folder, which runs then use."""
     from riskstd.importing import ImportRequest, import_file
+    from riskstd.importing.files import definitions_to_write
 
     if draft is not None:
         _draft(kind, file, draft, measure, year)
@@ -45,7 +46,26 @@ def import_table(
     report = import_file(
         ImportRequest(kind, file, definitions, year, service_years, column, mapping, date, replace=replace)
     )
-    print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if as_json else report)
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False))
+        return
+    print(report)
+    folder = definitions_to_write(definitions)
+    print(f"  {_use_of([table.name for table in report.tables], folder)}")
+
+
+def _use_of(names: list[str], folder: Path) -> str:
+    """Say which measures use some imported tables, and what their runs may call themselves now."""
+    from riskstd.spec import fidelity_of, list_measures, load_measure
+    from riskstd.spec.imported import imports_in_use
+
+    users: dict[str, list[str]] = {}
+    for measure_id, year in list_measures(folder):
+        measure = load_measure(measure_id, year, definitions=folder)
+        if set(names) & imports_in_use(measure):
+            users.setdefault(fidelity_of(measure).label, []).append(f"{measure_id} {year}")
+    said = [f"used by {', '.join(measures)}; fidelity: {label}" for label, measures in users.items()]
+    return "\n  ".join(said) or "no measure uses it yet"
 
 
 def _draft(kind: str, file: Path, draft: Path, measure: str, year: int | None) -> None:

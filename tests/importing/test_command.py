@@ -60,6 +60,16 @@ def test_every_importer_from_the_command_line(tmp_path, folder):
         assert load_measure(name, definitions=folder).tables_used()
 
 
+def test_an_import_says_which_measures_use_it(tmp_path, folder):
+    for kind, used in (
+        ("rvu", "used by ASC-12 2025, "),
+        ("icd10pcs", "no measure uses it yet"),
+        ("paa", "used by ASC-12"),
+    ):
+        done = call("import", kind, files(tmp_path)[kind], "--definitions", folder)
+        assert used in done.stdout, (kind, done.exception)
+
+
 def test_a_draft_then_a_mapping(tmp_path, folder):
     book, mapping = write_book(tmp_path / "d.xlsx", BOOK), tmp_path / "map.toml"
     drafted = call("import", "dictionary", book, "--draft", mapping, "--measure", "ASC-17")
@@ -70,6 +80,7 @@ def test_a_draft_then_a_mapping(tmp_path, folder):
     done = call("import", "dictionary", book, "--mapping", mapping, "--definitions", folder)
     assert done.exit_code == 0, done.exception
     assert "table values_asc_17_2025" in done.stdout
+    assert "used by ASC-17 2025; fidelity: partly reconstructed, not a CMS result" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -117,7 +128,8 @@ def test_the_blocks_of_the_page_run_and_print_what_it_says(tmp_path):
     assert done.returncode == 0, done.stderr
     (shown,) = [body for language, body in BLOCKS if language == "text"]
     assert done.stdout.startswith(shown)
-    assert done.stdout.rstrip().splitlines()[-6].endswith("was there already, nothing changed")
+    assert "imported" not in done.stdout[len(shown) :]
+    assert "was there already, nothing changed" in done.stdout[len(shown) :]
 
 
 def test_the_mapping_of_the_page_is_one():

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from riskstd.errors import SpecError
 from riskstd.spec.clauses import Clause, Condition, ConditionMap, FactorBase, Option, PlannedTables
 from riskstd.spec.codetables import Provenance
-from riskstd.spec.definition import Definition
+from riskstd.spec.definition import Definition, Measure
 from riskstd.spec.tableset import CONDITION_CATEGORIES, CodeTables, edition_spans
 from riskstd.spec.years import Years
 
@@ -53,6 +53,16 @@ def values_tables(definition: Definition, tables: CodeTables) -> list[str]:
         for name, entry in sorted(tables.folder.entries.items())
         if entry.kind == "clause_values" and entry.measure == head.id and head.spec_year in Years.of(entry.years)
     ]
+
+
+def imports_in_use(measure: Measure) -> set[str]:
+    """Return the names of the user's tables that a measure uses, by themselves or within a table of the project."""
+    folder = measure.tables.folder
+    if folder is None:
+        return set()
+    used = measure.tables_used()
+    merged = {entry.sha256 for name in used for entry in measure.table(name).imports}
+    return {name for name, entry in folder.entries.items() if name in used or (entry.sha256 and entry.sha256 in merged)}
 
 
 # ---- planned admission tables -----------------------------------------------------------------
