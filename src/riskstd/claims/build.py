@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from riskstd.claims.staging import ROLE_COLUMNS, columns_present
-from riskstd.tables import OUTPATIENT_LINES, PROFESSIONAL_LINES
 
 if TYPE_CHECKING:
     import duckdb
@@ -13,11 +15,46 @@ if TYPE_CHECKING:
     from riskstd.claims.files import Delivery
 
 SETTINGS = ("professional", "outpatient", "inpatient")
-FIRST_ICD10_DAY = "DATE '2015-10-01'"
+FIRST_ICD10_DAY = "2015-10-01"
 _SLOTS = range(1, 26)
 OLDEST_YEARS = 130
+_MOST_KEYS = 1 << 24  # that are sorted at once
 _PAID = "('A', 'R', 'S')"
 _MODIFIERS = "nullif(concat_ws(' ', modifier_1, modifier_2, modifier_3, modifier_4), '')"
+_ICD10_BEGAN = f"DATE '{FIRST_ICD10_DAY}'"
+
+LINE_TEXTS = {
+    "professional": (
+        "hcpcs",
+        "modifier_1",
+        "modifier_2",
+        "modifier_3",
+        "modifier_4",
+        "type_of_service",
+        "specialty",
+        "place_of_service",
+        "organization_npi",
+        "performing_npi",
+        "line_diagnosis",
+        "line_version",
+    ),
+    "outpatient": ("revenue_code", "hcpcs", "modifier_1", "modifier_2", "modifier_3", "modifier_4"),
+}
+"""Texts of a line that claims tables keep, beside those of its claim."""
+
+_LINE_CONTENT = {
+    "professional": (
+        "hcpcs",
+        _MODIFIERS,
+        "type_of_service",
+        "specialty",
+        "place_of_service",
+        "organization_npi",
+        "performing_npi",
+    ),
+    "outpatient": ("revenue_code", "hcpcs", _MODIFIERS),
+}
+"""What orders lines of one number, in the order of the columns of the table."""
 
 
 def build_person_keys(con: duckdb.DuckDBPyConnection) -> None:
@@ -112,19 +149,22 @@ def build_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: st
     """One row per claim of a setting, with the reason to set it aside if there is one."""
     header = f"raw_{setting}_header"
     key = "hash(raw.person_id, raw.claim_id)"
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {setting}_repeated AS
-        SELECT {key} AS key FROM {header} raw WHERE claim_id IS NOT NULL GROUP BY key HAVING count(*) > 1""")
+    any_repeated = _repeated(con, setting, f"SELECT {key} AS key FROM {header} raw WHERE claim_id IS NOT NULL")
     _choose_headers(con, setting, key)
     once = f"{key} NOT IN (FROM {setting}_repeated)"
     chosen = f"row IN (SELECT row FROM {setting}_standing)"
-    any_repeated = con.execute(f"SELECT 1 FROM {setting}_repeated LIMIT 1").fetchall()
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_claims AS
-        SELECT row, person_key, person_id, claim_id, {_claim_status(setting)} AS claim_status,
+        SELECT row, person_key, {"person_id," if setting == "inpatient" else ""} claim_id,
+          {_text_number("person_id")} AS person_number, hash(claim_id) AS claim_number, {_claim_status(setting)} AS claim_status,
           from_date AS from_day, thru_date AS thru_day, {_own_columns(delivery, setting)}
         FROM {header} raw LEFT JOIN person_keys USING (person_id)
         WHERE claim_id IS NOT NULL {f"AND ({once} OR {chosen})" if any_repeated else ""}""")
+
+
+def _text_number(text: str) -> str:
+    """Number of an identifier: joins by two such numbers cost less than by texts, and two pairs agree by no chance."""
+    return f"CASE WHEN {text} IS NOT NULL THEN hash({text}) END"
 
 
 def _choose_headers(con: duckdb.DuckDBPyConnection, setting: str, key: str) -> None:
@@ -180,55 +220,80 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     """Lines of a setting joined to their claims, with the reason to set each aside if there is one."""
     key = "hash(line.person_id, line.claim_id, coalesce(line.line_number, 0))"
     known = "line.person_id IS NOT NULL AND line.claim_id IS NOT NULL"
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {setting}_line_repeated AS
-        SELECT {key} AS key FROM raw_{setting}_line line WHERE {known} GROUP BY key HAVING count(*) > 1""")
+    repeated = _repeated(con, f"{setting}_line", f"SELECT {key} AS key FROM raw_{setting}_line line WHERE {known}")
     every = ", ".join(f"line.{name}" for name in ROLE_COLUMNS[f"{setting}_line"])  # type: ignore[index]
+    content = ", ".join(f"coalesce({cell}, '')" for cell in _LINE_CONTENT[setting])
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_line_copies AS
-        SELECT row, row_number() OVER (PARTITION BY {every}) AS copy FROM raw_{setting}_line line
-        WHERE {known} AND {key} IN (FROM {setting}_line_repeated)""")
+        SELECT row, row_number() OVER (PARTITION BY {every}) AS copy,
+          CAST(rank() OVER (
+            PARTITION BY person_id, claim_id, coalesce(line_number, 0) ORDER BY concat_ws('|', {content})) AS INTEGER) AS tie
+        FROM raw_{setting}_line line WHERE {f"{known} AND {key} IN (FROM {setting}_line_repeated)" if repeated else "false"}""")
     denied = f"WHEN processing NOT IN {_PAID} THEN 'denied_line'" if setting == "professional" else ""
-    day, own = {
-        "professional": (
-            "coalesce(first_date, last_date, from_day)",
-            """hcpcs, type_of_service, specialty, place_of_service, billing_npi, organization_npi, performing_npi,
-               last_date, line_diagnosis, line_version""",
-        ),
-        "outpatient": (
-            "coalesce(line_date, from_day, thru_day)",
-            "bill_type, provider_ccn, facility_npi, revenue_code, hcpcs",
-        ),
+    day, last_day = {
+        "professional": ("coalesce(first_date, last_date, from_day)", "coalesce(last_date, first_date, from_day)"),
+        "outpatient": ("coalesce(line_date, from_day, thru_day)", "NULL"),
     }[setting]
+    copies = f"LEFT JOIN {setting}_line_copies copies ON copies.row = line.row" if repeated else ""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_staged AS
-        SELECT c.row AS claim_row, person_key, line.claim_id, line_number, {day} AS day, {_MODIFIERS} AS modifiers,
-          {own}, copies.copy IS NOT NULL AS repeated,
+        SELECT line.row, c.row AS claim_row, person_key, line_number, {day} AS day, {last_day} AS last_day,
+          {"coalesce(copies.tie, 0)" if repeated else "0"} AS tie,
           CASE WHEN line.person_id IS NULL OR line.claim_id IS NULL THEN 'no_person_or_claim'
                WHEN c.row IS NULL THEN 'line_without_claim'
-               WHEN copies.copy > 1 THEN 'duplicate_line'
+               {"WHEN copies.copy > 1 THEN 'duplicate_line'" if repeated else ""}
                WHEN claim_status IS NOT NULL THEN claim_status
                {denied}
                WHEN {day} IS NULL THEN 'no_service_date' END AS status
         FROM raw_{setting}_line line
-        LEFT JOIN {setting}_claims c ON c.person_id = line.person_id AND c.claim_id = line.claim_id
-        LEFT JOIN {setting}_line_copies copies ON copies.row = line.row""")
+        LEFT JOIN {setting}_claims c ON c.person_number = {_text_number("line.person_id")}
+          AND c.claim_number = {_text_number("line.claim_id")} {copies}""")
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {setting}_line_use AS
-        SELECT claim_row AS row, bool_or(status IS NULL) AS any_kept FROM {setting}_staged
-        WHERE claim_row IS NOT NULL GROUP BY claim_row""")
+        CREATE OR REPLACE TEMP TABLE {setting}_unused_claims AS
+        SELECT DISTINCT claim_row AS row FROM {setting}_staged WHERE status IS NOT NULL AND claim_row IS NOT NULL""")
+    con.execute(f"""
+        DELETE FROM {setting}_unused_claims WHERE row IN (
+          SELECT claim_row FROM {setting}_staged
+          WHERE status IS NULL AND claim_row IN (SELECT row FROM {setting}_unused_claims))""")
 
 
-def build_kept_lines(con: duckdb.DuckDBPyConnection) -> None:
-    """The declared tables of professional and of hospital outpatient lines."""
-    for table in (PROFESSIONAL_LINES, OUTPATIENT_LINES):
-        setting = table.name.removesuffix("_lines")
-        others = [name for name in table.names if name not in table.sorted_by]
-        content = ", ".join(f"coalesce({name}, '')" for name in others)
-        con.execute(f"""
-            CREATE OR REPLACE TEMP VIEW {table.name} AS
-            SELECT *, day AS line_date, CASE WHEN repeated THEN concat_ws('|', {content}) END AS tie
-            FROM {setting}_staged WHERE status IS NULL""")
+def _repeated(con: duckdb.DuckDBPyConnection, name: str, keys: str) -> bool:
+    """Put the keys that come more than once into table `<name>_repeated`, and tell whether there are any.
+
+    Sorted as numbers, part by part where all take more than a share of memory.
+    """
+    rows = int(con.execute(f"SELECT count(*) FROM ({keys})").fetchall()[0][0])
+    parts = max(1, -(-rows // _MOST_KEYS))
+    found = [np.empty(0, np.uint64)]
+    for part in range(parts):
+        some = f" WHERE key % {parts} = {part}" if parts > 1 else ""
+        batches = con.sql(f"SELECT key FROM ({keys}){some}").to_arrow_reader(1 << 20)
+        numbers = np.concatenate([np.empty(0, np.uint64), *(batch.column(0).to_numpy() for batch in batches)])
+        numbers.sort()
+        found.append(np.unique(numbers[1:][numbers[1:] == numbers[:-1]]))
+    repeated = pa.table({"key": np.concatenate(found)})
+    con.register("repeated_keys", repeated)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name}_repeated AS FROM repeated_keys")
+    con.unregister("repeated_keys")
+    return repeated.num_rows > 0
+
+
+def kept_lines(setting: str) -> str:
+    """SQL of the lines of a setting that are kept, by the row of their cells and that of their claim."""
+    return (
+        f"SELECT row, person_key, claim_row, line_number, day, last_day, tie FROM {setting}_staged WHERE status IS NULL"
+    )
+
+
+def claims_in_use(setting: str) -> str:
+    """SQL of the claims of a setting that are kept and do not have all their lines set aside, with the day of their diagnoses."""
+    day = {"inpatient": "coalesce(discharge_date, thru_day, admission_date, from_day)"}.get(
+        setting, "coalesce(thru_day, from_day)"
+    )
+    own = {"professional": ", billing_npi", "outpatient": ", bill_type, provider_ccn, facility_npi"}.get(setting, "")
+    unused = f"AND row NOT IN (FROM {setting}_unused_claims)" if setting != "inpatient" else ""
+    return f"""SELECT row, person_key, claim_id, {day} AS day{own} FROM {setting}_claims
+        WHERE claim_status IS NULL AND person_key IS NOT NULL {unused}"""
 
 
 def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
@@ -249,47 +314,6 @@ def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
         FROM inpatient_claims LEFT JOIN codes USING (person_id, claim_id)
         WHERE claim_status IS NULL AND coalesce(admission_date, from_day, thru_day) IS NOT NULL
           AND person_key IS NOT NULL""")
-
-
-def build_diagnoses(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
-    """Diagnoses of kept claims and kept professional lines, long."""
-    parts = [_claim_diagnoses(delivery, setting) for setting in SETTINGS]
-    day = "coalesce(last_date, day)"
-    line = f"""
-        SELECT person_key, claim_id, 'professional' AS setting, {day} AS service_date, 'line' AS role,
-          coalesce(line_number, 0) AS position, line_diagnosis AS code,
-          {_icd_version("line_version", day)} AS icd_version, {_slot("'line'", "coalesce(line_number, 0)", "professional")} AS slot,
-          CASE WHEN repeated THEN line_diagnosis || {_icd_version("line_version", day)} END AS tie
-        FROM professional_staged WHERE status IS NULL AND line_diagnosis IS NOT NULL"""
-    parts += [f"{line} AND NOT repeated", f"SELECT DISTINCT * FROM ({line} AND repeated)"]
-    con.execute(f"CREATE OR REPLACE TEMP VIEW diagnoses AS {' UNION ALL '.join(parts)}")
-
-
-def _claim_diagnoses(delivery: Delivery, setting: str) -> str:
-    """Rows of the filled diagnosis slots of a setting; without a principal diagnosis of its own, slot 1 is it."""
-    slots = f"raw_{setting}_header_slots"
-    role = "CASE position WHEN 0 THEN 'principal' ELSE 'claim' END AS role"
-    cells = f"SELECT row, {role}, position, code, version FROM {slots}"
-    if not columns_present(delivery, f"{setting}_header", "principal_diagnosis"):  # type: ignore[arg-type]
-        cells += f" UNION ALL SELECT row, 'principal', 0, code, version FROM {slots} WHERE position = 1"
-    day = {"inpatient": "coalesce(discharge_date, thru_day, admission_date, from_day)"}.get(
-        setting, "coalesce(thru_day, from_day)"
-    )
-    lines = f"LEFT JOIN {setting}_line_use USING (row)" if setting != "inpatient" else ""
-    kept = "AND any_kept IS NOT FALSE" if lines else ""
-    return f"""
-        SELECT person_key, claim_id, '{setting}' AS setting, day AS service_date, role, position, code,
-          {_icd_version("version", "day")} AS icd_version, {_slot("role", "position", setting)} AS slot, NULL AS tie
-        FROM ({cells}) JOIN (
-          SELECT row, person_key, claim_id, {day} AS day FROM {setting}_claims {lines}
-          WHERE claim_status IS NULL AND person_key IS NOT NULL AND {day} IS NOT NULL {kept}) USING (row)"""
-
-
-def _slot(role: str, position: str, setting: str) -> str:
-    """Number that orders the diagnoses of a claim by role, position and setting: one number sorts faster than texts."""
-    rank = sorted(SETTINGS).index(setting)
-    roles = f"CASE {role} WHEN 'claim' THEN 0 WHEN 'line' THEN 1 ELSE 2 END"
-    return f"({roles} * {1 << 40} + CAST({position} AS BIGINT) * 4 + {rank})"
 
 
 def build_procedures(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
@@ -325,7 +349,7 @@ def _icd_version(version: str, day: str) -> str:
     """Version 0 is ICD-10 and 9 is ICD-9; blank goes by the day that ICD-10 began."""
     return (
         f"CAST(CASE {version} WHEN '0' THEN 10 WHEN '10' THEN 10 WHEN '9' THEN 9 "
-        f"ELSE CASE WHEN {day} >= {FIRST_ICD10_DAY} THEN 10 ELSE 9 END END AS INTEGER)"
+        f"ELSE CASE WHEN {day} >= {_ICD10_BEGAN} THEN 10 ELSE 9 END END AS INTEGER)"
     )
 
 

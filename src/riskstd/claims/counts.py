@@ -19,9 +19,25 @@ def count_reading(
     delivery: Delivery,
     staged: Staged,
     kept: dict[str, int],
+    before: dict[str, Any],
+    with_lines: int,
     unreadable_dates: dict[str, int],
 ) -> dict[str, Any]:
     """Count rows by file, rows kept by table, and rows set aside by table and reason.
+
+    Parameters
+    ----------
+    con : duckdb connection
+    delivery : Delivery
+    staged : Staged
+    kept : dict of str to int
+        Rows by table.
+    before : dict
+        What `count_joined` returned; its `claims_without_lines` are those without a line that is set aside.
+    with_lines : int
+        Claims with lines that are kept.
+    unreadable_dates : dict of str to int
+        Cells by column.
 
     Returns
     -------
@@ -34,14 +50,45 @@ def count_reading(
         "ignored_files": list(delivery.ignored),
         "rows_read": {role: _count(con, f"raw_{role}") for role in ROLE_COLUMNS},
         "kept": kept,
+        "set_aside": before["set_aside"],
+        "unreadable_dates": unreadable_dates,
+        "notes": _notes(con)
+        | before["notes"]
+        | {"claims_without_lines": before["notes"]["claims_without_lines"] - with_lines},
+    }
+
+
+def count_joined(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count what lines and claims tell once they are joined, while the joined rows are there.
+
+    Returns
+    -------
+    dict
+        `set_aside`, `notes`.
+    """
+    return {
         "set_aside": {
             "professional_lines": _by_status(con, "professional_staged", "status"),
             "outpatient_lines": _by_status(con, "outpatient_staged", "status"),
             "inpatient_claims": _inpatient_set_aside(con),
         },
-        "unreadable_dates": unreadable_dates,
-        "notes": _notes(con),
+        "notes": _counted(con, _JOINED_NOTES),
     }
+
+
+_JOINED_NOTES = {
+    "lines_with_same_number_and_other_content": (
+        "SELECT count(*) FROM (SELECT 1 FROM professional_staged WHERE status IS NULL AND tie > 0 "
+        "GROUP BY claim_row, line_number HAVING count(*) > 1)"
+    ),
+    "claims_with_two_different_base_rows": "SELECT "
+    + " + ".join(f"(SELECT count(*) FROM {s}_standing WHERE differ)" for s in SETTINGS),
+    "claims_without_lines": "SELECT "
+    + " + ".join(
+        f"(SELECT count(*) FROM {s}_claims WHERE claim_status IS NULL AND row NOT IN (FROM {s}_unused_claims))"
+        for s in ("professional", "outpatient")
+    ),
+}
 
 
 def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -65,18 +112,11 @@ def _notes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             "SELECT count(*) FROM written_professional_lines "
             "WHERE billing_npi IS NULL AND organization_npi IS NULL AND performing_npi IS NULL"
         ),
-        "lines_with_same_number_and_other_content": (
-            "SELECT count(*) FROM (SELECT 1 FROM professional_staged WHERE status IS NULL AND repeated "
-            "GROUP BY person_key, claim_id, line_number HAVING count(*) > 1)"
-        ),
-        "claims_with_two_different_base_rows": "SELECT "
-        + " + ".join(f"(SELECT count(*) FROM {s}_standing WHERE differ)" for s in SETTINGS),
-        "claims_without_lines": "SELECT "
-        + " + ".join(
-            f"(SELECT count(*) FROM {s}_claims WHERE claim_status IS NULL AND row NOT IN (SELECT row FROM {s}_line_use))"
-            for s in ("professional", "outpatient")
-        ),
     }
+    return _counted(con, queries)
+
+
+def _counted(con: duckdb.DuckDBPyConnection, queries: dict[str, str]) -> dict[str, int]:
     return {name: int(con.execute(sql).fetchall()[0][0]) for name, sql in queries.items()}
 
 

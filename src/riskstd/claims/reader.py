@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 import tempfile
 import weakref
@@ -20,18 +18,20 @@ from riskstd.claims import build
 from riskstd.claims.absence import absence_statements, absent_columns
 from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
-from riskstd.claims.counts import count_reading
+from riskstd.claims.counts import count_joined, count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
+from riskstd.claims.long import LONG_TABLES, write_long_tables
 from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.engines.embedded import limit_memory
+from riskstd.engines.shortage import in_words
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
 Progress = Callable[[int, int, str], None]
 
-READER = "2"
+READER = "3"
 """Changes with every change of the reader that could change a table."""
 
 _MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
@@ -123,26 +123,20 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
     except BaseException as error:
         con.close()
         shutil.rmtree(partial, ignore_errors=True)
-        raise _in_words(error, target, memory) from None
+        raise no_room_for_tables(error, target, memory) from None
 
 
-def _in_words(error: BaseException, target: Path, memory: str | None) -> BaseException:
-    """Say what the machine lacked: memory, or room on the disk; any other error stays as it is."""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return ClaimsError(
-            f"reading needs more memory than the {memory or 'machine'} it may use",
-            expected="at least 1GB for a large delivery",
-            hint="give more with --memory, or free disk space for spilling",
-        )
-    no_room = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-    said = isinstance(error, duckdb.IOException) and any(os.strerror(number) in str(error) for number in no_room)
-    if said or (isinstance(error, OSError) and error.errno in no_room):
-        return ClaimsError(
-            f"there is no room left to write claims tables in {target.parent}",
-            expected="free room of about the size of the delivery, for tables and intermediate files",
-            hint="free room there, or write to another disk",
-        )
-    return error
+def no_room_for_tables(error: BaseException, target: Path, memory: str | None) -> BaseException:
+    """Say what the machine lacked to write claims tables: memory or room; any other error stays as it is."""
+    return in_words(
+        error,
+        doing="reading",
+        writing="claims tables",
+        place=target.parent,
+        memory=memory,
+        hint="free space there, of about the size of the delivery, or write to another disk",
+        kind=ClaimsError,
+    )
 
 
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
@@ -177,18 +171,23 @@ def _read(
         build.build_claims(con, delivery, setting)
     for setting in ("professional", "outpatient"):
         build.build_lines(con, setting)
-    build.build_kept_lines(con)
     tell(0.7, "joining stays")
     build.build_inpatient_claims(con)
     _build_stays(con)
-    build.build_diagnoses(con, delivery)
     build.build_procedures(con, delivery)
-    kept = {}
-    for place, table in enumerate(CLAIMS_TABLES):
-        tell(0.72 + 0.27 * place / len(CLAIMS_TABLES), f"writing {table.name}")
-        kept[table.name] = _write_sorted(con, table, folder / f"{table.name}.parquet")
+    short = [table for table in CLAIMS_TABLES if table.name not in LONG_TABLES]
+    kept = {table.name: _write_sorted(con, table, folder / f"{table.name}.parquet") for table in short}
     _write_keys(con, folder)
-    counts = count_reading(con, delivery, staged, kept, unreadable)
+    joined = count_joined(con)
+    long, with_lines = write_long_tables(
+        con, delivery, staged, folder, threads, lambda share: tell(0.75 + 0.24 * share, "sorting lines and diagnoses")
+    )
+    kept |= long
+    for name in kept:
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW written_{name} AS SELECT * FROM {quoted_path(folder / f'{name}.parquet')}"
+        )
+    counts = count_reading(con, delivery, staged, kept, joined, with_lines, unreadable)
     tell(1, "claims tables written")
     return {
         "inputs": fingerprint(delivery),
@@ -208,22 +207,12 @@ def _build_stays(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE stays AS {ibis.to_sql(stays, dialect='duckdb')}")
 
 
-_ORDER = {
-    "enrollment": "",
-    "outpatient_lines": "person_key, line_date, claim_id, line_number, tie",
-    "professional_lines": "person_key, line_date, claim_id, line_number, tie",
-    "diagnoses": "person_key, service_date, claim_id, slot, tie",
-}
-"""Tables that are ordered by less than all their columns: what else could tie is in `tie`, and seldom there."""
-
-
 def _write_sorted(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> int:
     source = "inpatient_numbered" if table.name == "inpatient_claims" else table.name
     columns = ", ".join(f"CAST({c.name} AS {c.duckdb_type}) AS {c.name}" for c in table.columns)
-    order = _ORDER.get(table.name, ", ".join(dict.fromkeys([*table.sorted_by, *table.names])))
+    order = ", ".join(dict.fromkeys([*table.sorted_by, *table.names])) if table.name != "enrollment" else ""
     rows = f"SELECT {columns} FROM {source}" + (f" ORDER BY {order}" if order else "")
     written = con.execute(f"COPY ({rows}) TO {quoted_path(path)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
-    con.execute(f"CREATE OR REPLACE TEMP VIEW written_{table.name} AS SELECT * FROM {quoted_path(path)}")
     return int(written[0][0])
 
 

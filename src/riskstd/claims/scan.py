@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
-_BOM = b"\xef\xbb\xbf"
 
 
 class NotPlainError(Exception):
@@ -56,17 +55,15 @@ def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callabl
     )
     parse = arrow_csv.ParseOptions(delimiter=file.delimiter or ",", quote_char='"', double_quote=True)
 
-    def read(block: bytes) -> tuple[pa.Table, int]:
-        options = arrow_csv.ReadOptions(
-            use_threads=False, column_names=list(file.header), block_size=max(len(block), 1) + 1
-        )
+    def read(block: pa.Buffer) -> tuple[pa.Table, int]:
+        options = arrow_csv.ReadOptions(use_threads=False, column_names=list(file.header), block_size=block.size + 1)
         try:
             table = arrow_csv.read_csv(
                 pa.BufferReader(block), read_options=options, parse_options=parse, convert_options=convert
             )
         except pa.ArrowInvalid:
             raise NotPlainError(file.name) from None
-        return table, len(block)
+        return table, block.size
 
     for block in _blocks(file):
         yield partial(read, block)
@@ -88,21 +85,29 @@ def in_order(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
                 future.cancel()
 
 
-def _blocks(file: SourceFile) -> Iterator[bytes]:
+def _blocks(file: SourceFile) -> Iterator[pa.Buffer]:
     """Whole lines of a file after its header, some megabytes at a time."""
     packed = file.path.suffix.lower() == ".gz"
-    with pa.input_stream(str(file.path), compression="gzip" if packed else None) as stream:
-        rest = stream.read(BLOCK_BYTES).removeprefix(_BOM)
-        end = rest.find(b"\n") + 1
-        rest = rest[end:] if end else b""
-        while chunk := stream.read(BLOCK_BYTES):
-            rest += chunk
-            cut = rest.rfind(b"\n") + 1
-            if cut:
-                yield rest[:cut]
-                rest = rest[cut:]
-        if rest.strip():
-            yield rest
+    with pa.input_stream(str(file.path), compression="gzip" if packed else None, buffer_size=0) as stream:
+        rest, headed = b"", False
+        while True:
+            room = bytearray(len(rest) + BLOCK_BYTES)
+            room[: len(rest)] = rest
+            read = stream.readinto(memoryview(room)[len(rest) :])
+            size = len(rest) + read
+            start = 0 if headed else _after_header(room, size)
+            headed = headed or start > 0
+            cut = (room.rfind(b"\n", start, size) + 1 if read else size) if headed else 0
+            rest = bytes(memoryview(room)[max(cut, start) : size])
+            if cut > start and (read or room[start:cut].strip()):
+                yield pa.py_buffer(room).slice(start, cut - start)
+            if not read:
+                return
+
+
+def _after_header(room: bytearray, size: int) -> int:
+    """Where the first row begins; 0 if the header does not end in what was read."""
+    return room.find(b"\n", 0, size) + 1
 
 
 def text_batches(

@@ -110,7 +110,7 @@ _KINDS = {
     "code_system": "icd",
 }
 SHOWN_POSITIONS = 5
-_ROWS_OF_A_BLOCK = 1 << 24  # more than a block of bytes can hold
+ROWS_OF_A_BLOCK = 1 << 24  # more than a block of bytes can hold
 _OPTIONAL_DATES = ("procedure_day",)
 """Dates that may hold anything: nothing rests on them."""
 
@@ -142,6 +142,16 @@ class Staged:
     rows: dict[str, int] = field(default_factory=dict)
     of_other_settings: int = 0
     unreadable: list[UnreadableCells] = field(default_factory=list)
+    blocks: dict[Role, _BlockFolder] = field(default_factory=dict)
+
+    def block(self, role: Role, number: int) -> Path:
+        """Return where the cells of a block of rows lie."""
+        return self.blocks[role].path(number)
+
+    def slots(self, role: Role, number: int) -> Path | None:
+        """Return where the diagnosis slots of a block of rows lie, if its files have any."""
+        blocks = self.blocks[role]
+        return blocks.slot_folder / blocks.path(number).name if blocks.slots else None
 
 
 def stage_files(
@@ -181,6 +191,7 @@ def stage_files(
         for file in files:
             _stage_file(_Reading(file, layout, cleaner, blocks, threads), staged, read)
         _create_views(con, layout, kind, wanted, blocks)
+        staged.blocks |= dict.fromkeys(layout.files[kind].provides, blocks)
         if is_mixed(layout, kind):
             kept = con.execute(f"SELECT count(*) FROM read_{kind} WHERE setting IS NOT NULL").fetchall()[0][0]
             staged.of_other_settings += sum(staged.rows[file.name] for file in files) - int(kept)
@@ -436,7 +447,7 @@ class _Reading:
             arrays.append(values)
             if unreadable and not name.startswith(_OPTIONAL_DATES):
                 bad[name] = unreadable
-        arrays.append(pa.array(np.arange(table.num_rows) + number * _ROWS_OF_A_BLOCK))
+        arrays.append(pa.array(np.arange(table.num_rows) + number * ROWS_OF_A_BLOCK))
         block = pa.Table.from_arrays(arrays, schema=self.blocks.schema)
         self.blocks.write(block, number)
         if self.blocks.slots:
