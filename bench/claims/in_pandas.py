@@ -242,6 +242,7 @@ def line_visits(tables, clause, people) -> pd.DataFrame:
     days = lines.drop_duplicates(["person_key", "claim_id", "line_date"])
     diagnoses = tables["diagnoses"]
     principal = diagnoses[(diagnoses.role == "principal") & (diagnoses.setting == clause.claims)]
+    principal = principal[principal.claim_id.isin(days.claim_id)]
     principal = principal.groupby(["person_key", "claim_id"], as_index=False).code.min()
     days = days[["person_key", "claim_id", "line_date"]].merge(principal, how="left", on=["person_key", "claim_id"])
     return days.rename(columns={"line_date": "start_date", "code": "principal_diagnosis"}).assign(

@@ -231,6 +231,7 @@ def line_visits(tables, clause, people) -> pl.DataFrame:
     days = lines.select("person_key", "claim_id", "line_date").unique()
     principal = tables["diagnoses"].lazy()
     principal = principal.filter((col("role") == "principal") & (col("setting") == clause.claims))
+    principal = principal.join(days.lazy(), on=["person_key", "claim_id"], how="semi")
     principal = principal.group_by("person_key", "claim_id").agg(col("code").min()).collect()
     return days.join(principal, on=["person_key", "claim_id"], how="left").select(
         "person_key",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from riskstd.claims.claims import Claims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     import ibis.expr.types as ir
 
     from riskstd.spec import Measure
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class CutClaims(Claims):
         `person_key` of the people who have a candidate.
     seconds : float
         Time that the cut took.
+    shared : dict
+        What measures that ask the same of the cut share, by what they ask; `once` fills it.
     """
 
     source: Claims | None = field(default=None, repr=False)
@@ -38,7 +43,7 @@ class CutClaims(Claims):
     reach: frozenset[Any] = frozenset()
     candidates: ir.Table | None = field(default=None, repr=False)
     seconds: float = 0.0
-    visits: dict[Any, ir.Table] = field(default_factory=dict, repr=False, compare=False)
+    shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, source: Claims, tables: Mapping[str, ir.Table], measures: Iterable[Measure], **known: Any) -> CutClaims:
@@ -60,3 +65,12 @@ def narrowest(claims: Claims, cohort: object) -> Claims:
     """Return the cut that a cohort was built from if it is a cut of these claims, else the claims."""
     cut = getattr(cohort, "claims", None)
     return cut if isinstance(cut, CutClaims) and cut.source is claims else claims
+
+
+def once(claims: Claims, asked: Hashable, work: Callable[[], T]) -> T:
+    """Return what some work on claims gives; on a cut it is done once for all measures that ask the same."""
+    if not isinstance(claims, CutClaims):
+        return work()
+    if asked not in claims.shared:
+        claims.shared[asked] = work()
+    return claims.shared[asked]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from riskstd.claims.cut import CutClaims
+from riskstd.claims.cut import CutClaims, once
 from riskstd.codes import CodeSet
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def find_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
 
 
 def visits_of_candidates(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
-    """List every hospital visit of some people; on a cut, measures whose clauses are alike share the work.
+    """List the hospital visits of some people; on a cut, of all candidates: measures with like clauses share them.
 
     Parameters
     ----------
@@ -75,10 +75,9 @@ def visits_of_candidates(claims: Claims, measure: Measure, people: ir.Table) -> 
     """
     if not isinstance(claims, CutClaims) or claims.candidates is None:
         return find_visits(claims, measure, people).cache()
-    alike = _what_shows_visits(measure)
-    if alike not in claims.visits:
-        claims.visits[alike] = find_visits(claims, measure, claims.candidates).cache()
-    return claims.visits[alike].semi_join(people, "person_key")
+    candidates = claims.candidates
+    alike = ("visits", *_what_shows_visits(measure))
+    return once(claims, alike, lambda: find_visits(claims, measure, candidates).cache())
 
 
 def _what_shows_visits(measure: Measure) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from riskstd.claims.cut import CutClaims
+from riskstd.claims.cut import CutClaims, once
 from riskstd.tables import ATTRITION, count_rows, to_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import ibis.expr.types as ir
     import pandas as pd
 
@@ -21,9 +24,28 @@ LINE, PROCEDURE = "claim line", "procedure"
 _READING = "own: rows set aside when the claims are read"
 
 
-def attrition_table(claims: Claims, measure: Measure, candidates: Candidates, reasons: ir.Table) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Count:
+    """Candidate procedures, and those among them dated after the death of the person."""
+
+    procedures: int = 0
+    dead_before: int = 0
+
+
+def count_by_reason(judged: ir.Table) -> dict[str | None, Count]:
+    """Count candidates by the rule that excludes them; None for index procedures."""
+    counted = judged.group_by("excluded_by").aggregate(procedures=judged.count(), dead_before=judged.dead_before.sum())
+    rows = counted.to_pyarrow().to_pylist()
+    found = {row["excluded_by"]: Count(int(row["procedures"]), int(row["dead_before"])) for row in rows}
+    return {None: Count(), **found}
+
+
+def attrition_table(
+    claims: Claims, measure: Measure, candidates: Candidates, counts: Mapping[str | None, Count]
+) -> pd.DataFrame:
     """Return the attrition table; every row's `before` is the row above's `after`."""
-    steps = [*_line_steps(claims, measure, candidates), *_exclusion_steps(measure, reasons)]
+    procedures = sum(count.procedures for count in counts.values())
+    steps = [*_line_steps(claims, measure, candidates, procedures), *_exclusion_steps(measure, counts)]
     raw = _lines_read(claims)
     rows = [_row(0, "claim_lines_read", _READING, raw, 0, LINE)]
     for rule, source, excluded, unit in steps:
@@ -45,12 +67,14 @@ def _set_aside(claims: Claims) -> dict[str, int]:
     return {reason: int(n) for reason, n in counts.items()}
 
 
-def _line_steps(claims: Claims, measure: Measure, candidates: Candidates) -> list[tuple[str, str, int, str]]:
+def _line_steps(
+    claims: Claims, measure: Measure, candidates: Candidates, procedures: int
+) -> list[tuple[str, str, int, str]]:
     cohort = measure.definition.cohort
     lines = _kept_lines(claims)
-    facility = count_rows(candidates.facility_lines)
+    of_facilities = candidates.facility_lines
+    facility = once(claims, ("count", of_facilities.op()), lambda: count_rows(of_facilities))
     qualifying = count_rows(candidates.qualifying_lines)
-    procedures = count_rows(candidates.procedures)
     set_aside = [(reason, _READING, n, LINE) for reason, n in sorted(_set_aside(claims).items())]
     return [
         *set_aside,
@@ -60,10 +84,11 @@ def _line_steps(claims: Claims, measure: Measure, candidates: Candidates) -> lis
     ]
 
 
-def _exclusion_steps(measure: Measure, reasons: ir.Table) -> list[tuple[str, str, int, str]]:
-    counted = reasons.group_by("excluded_by").aggregate(procedures=reasons.count()).to_pyarrow().to_pylist()
-    counts = {row["excluded_by"]: row["procedures"] for row in counted}
-    return [(clause.id, clause.source, counts.get(clause.id, 0), PROCEDURE) for clause in measure.exclusions]
+def _exclusion_steps(measure: Measure, counts: Mapping[str | None, Count]) -> list[tuple[str, str, int, str]]:
+    none = Count()
+    return [
+        (clause.id, clause.source, counts.get(clause.id, none).procedures, PROCEDURE) for clause in measure.exclusions
+    ]
 
 
 def _row(step: int, rule: str, source: str, before: int, excluded: int, unit: str) -> dict[str, object]:

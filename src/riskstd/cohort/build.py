@@ -9,16 +9,15 @@ from functools import cached_property, reduce
 from typing import TYPE_CHECKING
 
 import ibis
-import pyarrow as pa
 
 from riskstd.claims.cut import CutClaims
-from riskstd.cohort.attrition import attrition_table
+from riskstd.cohort.attrition import attrition_table, count_by_reason
 from riskstd.cohort.candidates import Candidates, find_candidates
 from riskstd.cohort.cut import cut_claims
 from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, knows_facility_lines
 from riskstd.errors import OptionError
-from riskstd.tables import count_rows, to_frame
+from riskstd.tables import to_frame
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -128,13 +127,13 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     claims = claims if isinstance(claims, CutClaims) and claims.covers(measure) else cut_claims(claims, [measure])
     candidates = find_candidates(claims, measure)
     context = Context(claims, measure, candidates, read_period(period))
-    reasons = _first_reasons(context)
-    judged = _with_death(candidates.procedures, measure).left_join(reasons, "procedure_id")
-    judged = judged.select(*COHORT_COLUMNS, "excluded_by").cache()
+    judged = _with_death(candidates.procedures, measure).left_join(_first_reasons(context), "procedure_id")
+    judged = judged.select(*COHORT_COLUMNS, "dead_before", "excluded_by").cache()
     kept = judged.filter(judged.excluded_by.isnull()).select(*COHORT_COLUMNS).cache()
-    excluded = judged.filter(judged.excluded_by.notnull())
-    attrition = attrition_table(claims, measure, candidates, reasons)
-    notes = _notes(claims, candidates, _dead_before(candidates.procedures.semi_join(kept, "procedure_id")))
+    excluded = judged.filter(judged.excluded_by.notnull()).drop("dead_before")
+    counts = count_by_reason(judged)
+    attrition = attrition_table(claims, measure, candidates, counts)
+    notes = _notes(claims, candidates, counts[None].dead_before)
     return Cohort(kept, excluded, candidates, attrition, notes, claims)
 
 
@@ -146,19 +145,17 @@ def _first_reasons(context: Context) -> ir.Table:
     ]
     every = reduce(lambda a, b: a.union(b), hits)
     first = every.group_by("procedure_id").aggregate(position=every.position.min())
-    names = pa.table(
-        {
-            "position": pa.array(range(len(hits)), pa.int32()),
-            "excluded_by": pa.array([clause.id for clause in context.measure.exclusions], pa.string()),
-        }
-    )
-    return first.inner_join(ibis.memtable(names), "position").select("procedure_id", "excluded_by").cache()
+    names = [(position, clause.id) for position, clause in enumerate(context.measure.exclusions)]
+    return first.select("procedure_id", excluded_by=first.position.cases(*names))
 
 
 def _with_death(procedures: ir.Table, measure: Measure) -> ir.Table:
     first, last = measure.window
     days = procedures.death_date.delta(procedures.procedure_date, unit="day")
-    return procedures.mutate(died_in_window=((days >= first) & (days <= last)).fill_null(False))
+    return procedures.mutate(
+        died_in_window=((days >= first) & (days <= last)).fill_null(False),
+        dead_before=(procedures.death_date < procedures.procedure_date).fill_null(False),
+    )
 
 
 def read_period(period: Sequence[str | date] | None) -> tuple[date, date] | None:
@@ -182,11 +179,6 @@ def read_period(period: Sequence[str | date] | None) -> tuple[date, date] | None
     if last < first:
         raise OptionError(f"period {first}:{last} runs backwards", expected="first day, last day")
     return first, last
-
-
-def _dead_before(procedures: ir.Table) -> int:
-    """Count index procedures dated after the death of the person."""
-    return count_rows(procedures.filter(procedures.death_date < procedures.procedure_date))
 
 
 def _notes(claims: Claims, candidates: Candidates, dead_before: int) -> tuple[str, ...]:

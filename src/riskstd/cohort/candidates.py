@@ -9,6 +9,7 @@ import ibis
 import pyarrow as pa
 
 from riskstd.claims.cut import CutClaims
+from riskstd.claims.listed import code_years
 from riskstd.cohort.lines import facility_lines, knows_facility_lines
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def find_candidates(claims: Claims, measure: Measure) -> Candidates:
     """
     lines = facility_lines(claims, measure)
     lines = lines if isinstance(claims, CutClaims) else lines.cache()
-    codes = qualifying_code_years(lines, measure)
+    codes = qualifying_code_years(code_years(claims, lines), measure)
     qualifying = lines.inner_join(ibis.memtable(codes), ["hcpcs", "year"])
     if not knows_facility_lines(claims):
         day = ibis.window(group_by=["person_key", "line_date"])
@@ -60,18 +61,17 @@ def find_candidates(claims: Claims, measure: Measure) -> Candidates:
     return Candidates(lines, qualifying, procedures, carried)
 
 
-def qualifying_code_years(lines: ir.Table, measure: Measure) -> pa.Table:
-    """Return the codes and service years in the lines that qualify, with work RVU and the year it is from."""
+def qualifying_code_years(found: list[tuple[str, int]], measure: Measure) -> pa.Table:
+    """Return the pairs of code and service year that qualify, with work RVU and the year it is from."""
     cohort = measure.definition.cohort
     listed = measure.table(cohort.codes.table)
     rvus = measure.table(cohort.record.work_rvu_table)
-    found = lines.filter(lines.hcpcs.notnull()).select("hcpcs", "year").distinct().to_pyarrow().to_pylist()
-    codes_of = {year: listed.codes(cohort.codes.role, year=year) for year in {row["year"] for row in found}}
+    codes_of = {year: listed.codes(cohort.codes.role, year=year) for year in {year for _, year in found}}
     rows = []
-    for row in sorted(found, key=lambda r: (r["hcpcs"], r["year"])):
-        if row["hcpcs"] in codes_of[row["year"]]:
-            value, rvu_year = rvus.work_rvu(row["hcpcs"], row["year"]) or (None, None)
-            rows.append({**row, "work_rvu": value, "rvu_year": rvu_year})
+    for code, year in found:
+        if code in codes_of[year]:
+            value, rvu_year = rvus.work_rvu(code, year) or (None, None)
+            rows.append({"hcpcs": code, "year": year, "work_rvu": value, "rvu_year": rvu_year})
     return pa.Table.from_pylist(rows, _CODE_YEARS)
 
 

@@ -112,7 +112,7 @@ def _candidate_days(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
 
 def _qualifying_days(claims: Claims, measure: Measure) -> ir.Table:
     codes = measure.definition.cohort.codes
-    lines = lines_with_listed_code(facility_lines(claims, measure), measure.table(codes.table), codes.role)
+    lines = lines_with_listed_code(claims, facility_lines(claims, measure), measure.table(codes.table), codes.role)
     return lines.select("person_key", "line_date")
 
 

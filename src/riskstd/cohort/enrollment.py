@@ -14,11 +14,10 @@ def month_of(day: ir.DateValue) -> ir.IntegerValue:
     return (day.year() * 12 + day.month() - 1).cast("int32")
 
 
-def enrolled_months(enrollment: ir.Table, people: ir.Table, buy_in: Sequence[str], hmo: Sequence[str]) -> ir.Table:
-    """Keep the months of some people in which both monthly codes are among the given ones.
+def enrolled_months(enrollment: ir.Table, buy_in: Sequence[str], hmo: Sequence[str]) -> ir.Table:
+    """Keep the months in which both monthly codes are among the given ones.
 
     A managed-care code that is null counts as blank, the empty text.
     """
-    mine = enrollment.semi_join(people, "person_key")
-    kept = mine.filter(mine.buy_in.isin(buy_in), mine.hmo.fill_null("").isin(hmo))
+    kept = enrollment.filter(enrollment.buy_in.isin(buy_in), enrollment.hmo.fill_null("").isin(hmo))
     return kept.select("person_key", "month")

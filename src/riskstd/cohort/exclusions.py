@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from riskstd.claims.cut import once
 from riskstd.claims.listed import lines_with_listed_code
 from riskstd.claims.visits import visits_of_candidates
 from riskstd.codes import CodeSet
@@ -109,7 +110,8 @@ def not_enrolled_after(context: Context, clause: c.NotEnrolledAfter) -> ir.Table
 
 def concurrent_code(context: Context, clause: c.ConcurrentCode) -> ir.Table:
     """Exclude procedures with a listed code on a facility line of the same person and day."""
-    lines = lines_with_listed_code(context.candidates.facility_lines, context.measure.table(clause.table), clause.role)
+    table = context.measure.table(clause.table)
+    lines = lines_with_listed_code(context.claims, context.candidates.facility_lines, table, clause.role)
     p = context.procedures
     return _ids(p.semi_join(lines, [p.person_key == lines.person_key, p.procedure_date == lines.line_date]))
 
@@ -167,16 +169,18 @@ def rule_of(clause: c.Exclusion) -> Callable[[Context, Any], ir.Table]:
 def _listed_diagnoses(context: Context, clause: c.DiagnosisPresent) -> ir.Table:
     """Diagnoses of the candidates' people that are listed for the year of their service date."""
     table = context.measure.table(clause.table)
-    diagnoses = context.claims.diagnoses.semi_join(context.people, "person_key")
+    diagnoses = context.claims.diagnoses
     diagnoses = diagnoses.mutate(year=diagnoses.service_date.year().cast("int32"))
     key = ["code", "icd_version", "year"]
-    found = diagnoses.select(*key).distinct().to_pyarrow().to_pylist()
+    codes = diagnoses.select(*key).distinct()
+    found = once(context.claims, ("code_years", codes.op()), lambda: codes.to_pyarrow().to_pylist())
     rows = [row for row in found if row["code"] in _listed(table, clause.role, row["icd_version"], row["year"])]
     if not rows:
         return diagnoses.filter(ibis.literal(False))
     rows.sort(key=lambda row: tuple(row[name] for name in key))
     wanted = ibis.memtable(rows, schema={"code": "string", "icd_version": "int32", "year": "int32"})
-    return diagnoses.semi_join(wanted, key).cache()
+    listed = diagnoses.semi_join(wanted, key).semi_join(context.people, "person_key")
+    return listed.select("person_key", "claim_id", "setting", "service_date").cache()
 
 
 @cache
@@ -207,7 +211,7 @@ def _lacking_months(
     procedures: ir.Table,
 ) -> ir.Table:
     spans = procedures.select("procedure_id", "person_key", first_month=first_month, last_month=last_month)
-    months = enrolled_months(context.claims.enrollment, context.people, clause.buy_in, clause.hmo)
+    months = enrolled_months(context.claims.enrollment, clause.buy_in, clause.hmo)
     joined = spans.inner_join(months, "person_key")
     inside = joined.filter(joined.month.between(joined.first_month, joined.last_month))
     counted = inside.group_by("procedure_id").aggregate(months=inside.month.nunique())

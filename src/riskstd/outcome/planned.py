@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -21,29 +22,48 @@ if TYPE_CHECKING:
 _PRINCIPAL = "principal_diagnosis"
 
 
-def planned_stays(claims: Claims, measure: Measure, stays: ir.Table) -> ir.Table:
+@dataclass(frozen=True)
+class StayCodes:
+    """What the algorithm looks at: procedures of every claim of some stays, and the codes on the stays."""
+
+    procedures: ir.Table
+    procedure_codes: list[str]
+    diagnosis_codes: list[str]
+
+
+def codes_of_stays(claims: Claims, stays: ir.Table) -> StayCodes:
+    """Collect the codes of some stays (`person_key, stay_id, principal_diagnosis`)."""
+    of_stays = claims.inpatient_claims.semi_join(stays, ["person_key", "stay_id"])
+    done = of_stays.select("person_key", "stay_id", "claim_id").inner_join(
+        claims.procedures.select("person_key", "claim_id", "code"), ["person_key", "claim_id"]
+    )
+    done = done.select("person_key", "stay_id", "code").distinct().cache()
+    return StayCodes(done, _distinct(done, "code"), _distinct(stays.filter(stays[_PRINCIPAL].notnull()), _PRINCIPAL))
+
+
+def judge_stays(measure: Measure, stays: ir.Table, codes: StayCodes) -> ir.Table:
     """Decide for each stay whether the admission is planned.
 
     Parameters
     ----------
-    claims : Claims
-        Claims tables; the procedures of every claim of a stay are looked at.
     measure : Measure
         Names the version and the tables of the algorithm.
     stays : ibis table
-        `person_key, stay_id, start_date, principal_diagnosis` (null when missing).
+        `person_key, stay_id, start_date, principal_diagnosis` (null when missing), and other columns.
+    codes : StayCodes
+        Of these stays.
 
     Returns
     -------
     ibis table
-        `person_key, stay_id, planned, planned_rule`.
+        The stays with `planned, planned_rule`.
 
     Notes
     -----
     Planned admission algorithm 4.0: the principles are in ASCQR manual v14.0 (p. 1-16, 1-25, 1-29, 1-33);
     docs/measure-logic.md, section 3.
     """
-    parts = [_planned_by(claims, measure, tables, admitted_in(stays, tables)) for tables in measure.planned_tables]
+    parts = [_judge_by(measure, tables, admitted_in(stays, tables), codes) for tables in measure.planned_tables]
     return reduce(lambda a, b: a.union(b), parts)
 
 
@@ -56,29 +76,23 @@ def admitted_in(stays: ir.Table, tables: PlannedTables) -> ir.Table:
     return stays.filter(ibis.or_(*(year.between(first, last) for first, last in spans)))
 
 
-def _planned_by(claims: Claims, measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
-    keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
-    flagged = keys.left_join(_procedure_flags(claims, measure, tables, keys), ["person_key", "stay_id"])
-    flagged = flagged.select("person_key", "stay_id", "principal_diagnosis", "pa1", "pa3")
-    flagged = flagged.left_join(_diagnosis_flags(measure, tables, keys), "principal_diagnosis")
-    return flagged.select(
-        "person_key",
-        "stay_id",
-        **_decide(flagged, missing_is_planned=measure.options.get("missing_principal") == "planned"),
-    )
+def _judge_by(measure: Measure, tables: PlannedTables, stays: ir.Table, codes: StayCodes) -> ir.Table:
+    diagnoses = ibis.memtable(_flag_diagnoses(measure, tables, codes.diagnosis_codes))
+    flagged = stays.left_join(_procedure_flags(measure, tables, codes), ["person_key", "stay_id"])
+    flagged = flagged.left_join(diagnoses, _PRINCIPAL)
+    missing_is_planned = measure.options.get("missing_principal") == "planned"
+    return flagged.select(*stays.columns, **_decide(flagged, missing_is_planned=missing_is_planned))
 
 
-def newer_code_notes(claims: Claims, measure: Measure, stays: ir.Table) -> tuple[str, ...]:
+def newer_code_notes(measure: Measure, codes: StayCodes) -> tuple[str, ...]:
     """Count the codes of some stays that are newer than the maps into categories, as sentences."""
     names = sorted({tables.newer_codes for tables in measure.planned_tables if tables.newer_codes is not None})
-    return tuple(note for name in names for note in _newer_code_note(claims, measure.table(name), stays))
+    return tuple(note for name in names for note in _newer_code_note(measure.table(name), codes))
 
 
-def _newer_code_note(claims: Claims, newer: CodeTable, stays: ir.Table) -> tuple[str, ...]:
-    keys = stays.select("person_key", "stay_id", "principal_diagnosis").distinct()
-    done = _procedures_of(claims, keys)
-    diagnoses = newer.codes("diagnosis").select(_distinct(keys.filter(keys.principal_diagnosis.notnull()), _PRINCIPAL))
-    procedures = newer.codes("procedure").select(_distinct(done, "code"))
+def _newer_code_note(newer: CodeTable, codes: StayCodes) -> tuple[str, ...]:
+    diagnoses = newer.codes("diagnosis").select(codes.diagnosis_codes)
+    procedures = newer.codes("procedure").select(codes.procedure_codes)
     if not diagnoses and not procedures:
         return ()
     note = (
@@ -107,26 +121,11 @@ def _decide(stays: ir.Table, *, missing_is_planned: bool) -> dict[str, ir.Value]
     return {"planned": planned, "planned_rule": rule}
 
 
-def _procedure_flags(claims: Claims, measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
+def _procedure_flags(measure: Measure, tables: PlannedTables, codes: StayCodes) -> ir.Table:
     """Tell for each stay whether any procedure of any of its claims is in PA1 or PA3."""
-    done = _procedures_of(claims, stays).cache()
-    flags = ibis.memtable(_flag_procedures(measure, tables, _distinct(done, "code")))
-    joined = done.inner_join(flags, "code")
+    flags = ibis.memtable(_flag_procedures(measure, tables, codes.procedure_codes))
+    joined = codes.procedures.inner_join(flags, "code")
     return joined.group_by(["person_key", "stay_id"]).aggregate(pa1=joined.pa1.any(), pa3=joined.pa3.any())
-
-
-def _procedures_of(claims: Claims, stays: ir.Table) -> ir.Table:
-    """Distinct procedure codes of every claim of some stays."""
-    of_stays = claims.inpatient_claims.semi_join(stays, ["person_key", "stay_id"])
-    done = of_stays.select("person_key", "stay_id", "claim_id").inner_join(
-        claims.procedures.select("person_key", "claim_id", "code"), ["person_key", "claim_id"]
-    )
-    return done.select("person_key", "stay_id", "code").distinct()
-
-
-def _diagnosis_flags(measure: Measure, tables: PlannedTables, stays: ir.Table) -> ir.Table:
-    codes = _distinct(stays.filter(stays.principal_diagnosis.notnull()), _PRINCIPAL)
-    return ibis.memtable(_flag_diagnoses(measure, tables, codes))
 
 
 def _flag_procedures(measure: Measure, tables: PlannedTables, codes: list[str]) -> pa.Table:

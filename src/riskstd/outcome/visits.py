@@ -10,7 +10,7 @@ import ibis
 
 from riskstd.claims.cut import narrowest
 from riskstd.claims.visits import visits_of_candidates
-from riskstd.outcome.planned import newer_code_notes, planned_stays
+from riskstd.outcome.planned import StayCodes, codes_of_stays, judge_stays, newer_code_notes
 from riskstd.tables import HOSPITAL_VISITS, to_frame
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     people = procedures.select("person_key").distinct()
     visits = visits_of_candidates(claims, measure, people)
     near = _in_window(visits, procedures, measure).cache()
-    judged = _with_planned(claims, measure, near)
+    codes = codes_of_stays(claims, near.filter(near.stay_id.notnull()))
+    judged = _with_planned(measure, near, codes)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
     marked = _mark_counted(claims, judged.cache(), visits, procedures).cache()
-    stays = near.filter(near.stay_id.notnull())
-    notes = newer_code_notes(claims, measure, stays)
+    notes = newer_code_notes(measure, codes)
     return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked), notes)
 
 
@@ -101,15 +101,11 @@ def _in_window(visits: ir.Table, procedures: ir.Table, measure: Measure) -> ir.T
     return near.filter(near.days_after.between(first, last))
 
 
-def _with_planned(claims: Claims, measure: Measure, visits: ir.Table) -> ir.Table:
-    stays = visits.filter(visits.stay_id.notnull())
-    planned = planned_stays(claims, measure, stays)
-    joined = visits.left_join(planned, ["person_key", "stay_id"])
-    return joined.select(
-        *visits.columns,
-        planned=joined.planned.fill_null(False),
-        planned_rule=joined.planned_rule.fill_null(NEVER_PLANNED),
-    )
+def _with_planned(measure: Measure, visits: ir.Table, codes: StayCodes) -> ir.Table:
+    stays = judge_stays(measure, visits.filter(visits.stay_id.notnull()), codes)
+    others = visits.filter(visits.stay_id.isnull())
+    others = others.mutate(planned=ibis.literal(False), planned_rule=ibis.literal(NEVER_PLANNED))
+    return stays.union(others)
 
 
 def _counts_ed_lines(measure: Measure) -> bool:

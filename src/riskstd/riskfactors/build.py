@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from riskstd.claims.cut import narrowest
 from riskstd.claims.listed import lines_with_listed_code
@@ -106,33 +107,46 @@ def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: M
         "qualifying_procedures",
         "index_code",
     )
-    wide = _add_conditions(wide, diagnoses, yearly_hits(codes, measure, maps), measure)
-    wide = _add_same_day_codes(wide, cohort.facility_lines, measure)
+    flags = _condition_flags(diagnoses, yearly_hits(codes, measure, maps), measure)
+    wide = _add_flags(wide, flags, _same_days(claims, cohort.facility_lines, measure))
     wide = wide.mutate(**_simple_columns(wide, measure))
     wide = wide.mutate(**_interactions(wide, measure))
     table = wide.select("procedure_id", *measure.factor_columns).cache()
     return RiskFactors(table, unmapped(diagnoses, codes, maps))
 
 
-def _add_conditions(wide: ir.Table, diagnoses: ir.Table, hits: pa.Table, measure: Measure) -> ir.Table:
+def _condition_flags(diagnoses: ir.Table, hits: pa.Table, measure: Measure) -> ir.Table:
+    """Tell for each procedure with a relevant diagnosis which factors its diagnoses make."""
     names = [f.name for f in measure.factors if isinstance(f, ConditionCategory | DiagnosisCode)]
+    position = pc.index_in(hits["factor"], pa.array(names, pa.string()))
+    hits = hits.set_column(hits.column_names.index("factor"), "factor", position)
     joined = diagnoses.inner_join(ibis.memtable(hits), "code")
     if "first_year" in hits.column_names:
         joined = joined.filter(joined.service_year.between(joined.first_year, joined.last_year))
     counts = joined.filter(joined.in_history | joined.index_day_counts)
-    flags = counts.group_by("procedure_id").aggregate(**{name: (counts.factor == name).any() for name in names})
-    together = wide.left_join(flags, "procedure_id")
-    return together.select(*wide.columns, **{name: together[name].fill_null(False).cast("int32") for name in names})
+    any_of = {name: (counts.factor == position).any() for position, name in enumerate(names)}
+    return counts.group_by("procedure_id").aggregate(**any_of)
 
 
-def _add_same_day_codes(wide: ir.Table, lines: ir.Table, measure: Measure) -> ir.Table:
+def _same_days(claims: Claims, lines: ir.Table, measure: Measure) -> dict[str, ir.Table]:
+    """People and days with a line that makes a factor, by factor."""
+    found = {}
     for factor in measure.factors:
         if isinstance(factor, SameDayCode):
-            days = lines_with_listed_code(lines, measure.table(factor.table), factor.role)
-            days = days.select("line_date", line_person="person_key").distinct()
-            marked = wide.left_join(days, [wide.person_key == days.line_person, wide.procedure_date == days.line_date])
-            wide = marked.select(*wide.columns, **{factor.name: marked.line_person.notnull().cast("int32")})
-    return wide
+            days = lines_with_listed_code(claims, lines, measure.table(factor.table), factor.role)
+            names = {f"{factor.name}_person": "person_key", f"{factor.name}_date": "line_date"}
+            found[factor.name] = days.select(**names).distinct()
+    return found
+
+
+def _add_flags(wide: ir.Table, flags: ir.Table, same_days: dict[str, ir.Table]) -> ir.Table:
+    joined = wide.left_join(flags, "procedure_id")
+    for name, days in same_days.items():
+        person, day = days[f"{name}_person"], days[f"{name}_date"]
+        joined = joined.left_join(days, [wide.person_key == person, wide.procedure_date == day])
+    columns = {name: joined[name].fill_null(False).cast("int32") for name in flags.columns if name != "procedure_id"}
+    columns |= {name: joined[f"{name}_person"].notnull().cast("int32") for name in same_days}
+    return joined.select(*wide.columns, **columns)
 
 
 def _simple_columns(wide: ir.Table, measure: Measure) -> dict[str, ir.Value]:

@@ -77,7 +77,7 @@ def relevant_diagnoses(claims: Claims, measure: Measure, procedures: ir.Table) -
     diagnoses = claims.diagnoses.filter(
         claims.diagnoses.icd_version == 10, claims.diagnoses.setting.isin(risk.settings)
     )
-    days = diagnoses.select("person_key", "code", "service_date", "setting").distinct()
+    days = diagnoses.select("person_key", "code", "service_date", "setting")
     joined = procedures.select("procedure_id", "person_key", "procedure_date").inner_join(days, "person_key")
     before = joined.procedure_date.delta(joined.service_date, unit="day")
     near = joined.mutate(days_before=before).filter(before.between(0, risk.history_days))
