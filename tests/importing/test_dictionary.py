@@ -214,6 +214,10 @@ def test_planned_lists_need_all_four_parts(tmp_path, folder, run_import, measure
     found = open_definitions(folder)
     assert found is not None
     assert {row["part"] for row in found.table("planned_admission_asc_17_2025").rows} == {"PA1", "PA2", "PA3", "PA4"}
+    assert [t.table for t in load_measure("ASC-17", definitions=folder).planned_tables] == [
+        "planned_admission_asc_17_2025"
+    ]
+    assert [t.table for t in load_measure("ASC-18", definitions=folder).planned_tables] == ["planned_admission_ry2021"]
     mapping.write_text("\n[[list]]".join(text.split("\n[[list]]")[:-1]) + "\n", "utf-8")
     with pytest.raises(InputError, match="names planned admission lists PA1, PA2, PA3"):
         run_import("dictionary", book, mapping=mapping, replace=True)

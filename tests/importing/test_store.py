@@ -83,6 +83,14 @@ def test_years_stand_side_by_side(folder, run_import, planned, other):
     assert found.standing_for("planned_admission") == ["planned_admission_ry2023", "planned_admission_ry2024"]
 
 
+def test_two_tables_for_the_same_years_are_refused(folder, run_import, planned, other):
+    run_import("paa", planned)
+    before = snapshot(folder)
+    with pytest.raises(InputError, match=r"has planned_admission_ry2024 for service years 2022 already"):
+        run_import("paa", other, year=2023, service_years="2022")
+    assert snapshot(folder) == before
+
+
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
 def test_an_import_that_is_stopped_leaves_what_was_there(folder, run_import, planned, other, monkeypatch, stop_at):
     run_import("paa", planned)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from riskstd.errors import InputError
 from riskstd.importing.book import Book, Sheet, column_letters
 from riskstd.importing.codes import CC, FORMS, ICD10CM, plain
-from riskstd.importing.fee_schedule import CPT_NOTE
+from riskstd.importing.dictionary_tables import Taken, dictionary_tables
 from riskstd.importing.headers import is_removed, rows_below
 from riskstd.importing.mapping import (
     CodeList,
     ComplicationCategories,
-    DictionaryMapping,
     Ignored,
     PlannedList,
     RiskVariable,
     read_mapping,
 )
-from riskstd.importing.newtable import GRADE, ORIGIN, NewTable, list_rows
+from riskstd.importing.newtable import NewTable
 from riskstd.importing.report import Findings, shown_header
 from riskstd.spec import Measure, load_measure
 from riskstd.spec.clauses import ConditionCategory, DiagnosisCode
+from riskstd.spec.folder import Definitions
 from riskstd.spec.years import Years
 
 _SEPARATORS = re.compile(r"[,;/\n]|\band\b|&")
@@ -35,16 +34,7 @@ _KIND_OF = {"risk_categories": ConditionCategory, "risk_codes": DiagnosisCode}
 _ReadCell = Callable[[str], list[str] | None]
 
 
-@dataclass
-class _Taken:
-    """What the lists of a mapping give, by where it goes."""
-
-    lists: dict[str, dict[tuple[str, ...], list[str]]] = field(default_factory=dict)
-    planned: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
-    values: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-
-
-def read_dictionary(book: Book, mapping: Path, found: Findings) -> list[NewTable]:
+def read_dictionary(book: Book, mapping: Path, found: Findings, definitions: Definitions = None) -> list[NewTable]:
     """Read the lists that a mapping file names.
 
     Parameters
@@ -54,6 +44,8 @@ def read_dictionary(book: Book, mapping: Path, found: Findings) -> list[NewTable
         Mapping file; see `riskstd.importing.mapping`.
     found : Findings
         Takes counts, rejected cells and notes.
+    definitions : str, Path or None
+        Definition folder with the measure, if it is not the project's.
 
     Returns
     -------
@@ -68,8 +60,8 @@ def read_dictionary(book: Book, mapping: Path, found: Findings) -> list[NewTable
     """
     plan = read_mapping(mapping)
     Years.of(plan.service_years)
-    measure = load_measure(plan.measure, plan.spec_year)
-    taken = _Taken()
+    measure = load_measure(plan.measure, plan.spec_year, definitions=definitions)
+    taken = Taken()
     for one in plan.list:
         if isinstance(one, Ignored):
             continue
@@ -86,7 +78,7 @@ def read_dictionary(book: Book, mapping: Path, found: Findings) -> list[NewTable
     unread = sorted({sheet.name for sheet in book.sheets} - {one.sheet for one in plan.list})
     if unread:
         found.notes.append(f"sheets that the mapping does not name: {', '.join(map(repr, unread))}")
-    return _tables(plan, taken, book.file)
+    return dictionary_tables(plan, taken, book.file)
 
 
 def _place(
@@ -144,7 +136,7 @@ def _rows(
 
 
 def _read_codes(
-    one: CodeList, measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: _Taken, found: Findings
+    one: CodeList, measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: Taken, found: Findings
 ) -> None:
     table = measure.table(one.table)
     if table.provenance.kind != "code_list" or one.role not in table.roles():
@@ -163,7 +155,7 @@ def _read_codes(
 
 
 def _read_planned(
-    one: PlannedList, sheet: Sheet, header: int, at: dict[str, int], taken: _Taken, found: Findings
+    one: PlannedList, sheet: Sheet, header: int, at: dict[str, int], taken: Taken, found: Findings
 ) -> None:
     side = "procedure" if one.part in {"PA1", "PA3"} else "diagnosis"
     kind = f"{side}_{'category' if one.system == 'CCS' else 'code'}"
@@ -174,7 +166,7 @@ def _read_planned(
 
 
 def _read_complications(
-    measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: _Taken, found: Findings
+    measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: Taken, found: Findings
 ) -> None:
     clauses = measure.definition.risk.complication_of_care
     position = clauses.index(measure.active(clauses)[0])
@@ -185,7 +177,7 @@ def _read_complications(
 
 
 def _read_variables(
-    one: RiskVariable, measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: _Taken, found: Findings
+    one: RiskVariable, measure: Measure, sheet: Sheet, header: int, at: dict[str, int], taken: Taken, found: Findings
 ) -> None:
     kinds = {factor.name: factor for factor in measure.definition.risk.factors}
     for label, name in one.factors.items():
@@ -248,81 +240,3 @@ def category_list(text: str) -> list[str] | None:
             return None
         found += [number for number in read if number is not None]
     return found or None
-
-
-def _tables(plan: DictionaryMapping, taken: _Taken, file: str) -> list[NewTable]:
-    version = f"data dictionary of {plan.measure} {plan.spec_year} ({file})"
-    return [
-        *(_list_table(plan, name, lists, version, file) for name, lists in sorted(taken.lists.items())),
-        *_planned_table(plan, taken, version, file),
-        *_values_table(plan, taken, version, file),
-    ]
-
-
-def _list_table(
-    plan: DictionaryMapping, name: str, lists: dict[tuple[str, ...], list[str]], version: str, file: str
-) -> NewTable:
-    systems = sorted({system for _, system in lists})
-    return NewTable(
-        name=f"{name}_{plan.spec_year}",
-        kind="code_list",
-        stands_for=name,
-        system=", ".join(systems),
-        version=version,
-        says=f"Lists the codes of {', '.join(sorted({role.replace('_', ' ') for role, _ in lists}))}.",
-        years=plan.service_years,
-        rows=[row | {"years": ""} for row in list_rows(dict(sorted(lists.items())), ("role", "system"), file)],
-        lists={f"{role} ({system})": len(set(codes)) for (role, system), codes in sorted(lists.items())},
-        note=CPT_NOTE if "HCPCS" in systems else "",
-    )
-
-
-def _planned_table(plan: DictionaryMapping, taken: _Taken, version: str, file: str) -> list[NewTable]:
-    if not taken.planned:
-        return []
-    parts = {part for part, _ in taken.planned}
-    if len(parts) < 4:
-        raise InputError(
-            f"the mapping names planned admission lists {', '.join(sorted(parts))}",
-            expected="all of PA1 to PA4, since a table has all four",
-            hint="name the sheets of the others, or set these to `ignore`",
-        )
-    table = NewTable(
-        name=f"planned_admission_{_key(plan)}",
-        kind="planned_admission",
-        stands_for="planned_admission",
-        system="CCS, ICD-10-PCS, ICD-10-CM",
-        version=version,
-        says="Gives the four lists that decide whether an inpatient admission was planned.",
-        years=plan.service_years,
-        rows=list_rows(dict(sorted(taken.planned.items())), ("part", "kind"), file),
-        lists={f"{part} {kind}": len(set(codes)) for (part, kind), codes in sorted(taken.planned.items())},
-    )
-    return [table]
-
-
-def _values_table(plan: DictionaryMapping, taken: _Taken, version: str, file: str) -> list[NewTable]:
-    if not taken.values:
-        return []
-    rows = []
-    for (clause, key), values in sorted(taken.values.items()):
-        ordered = sorted(set(values), key=lambda v: (int(v), "") if v.isdigit() else (0, v))
-        facts = {"values": " ".join(ordered), "origin": ORIGIN, "grade": GRADE, "source": file}
-        rows.append({"clause": clause, "key": key} | facts)
-    table = NewTable(
-        name=f"values_{_key(plan)}",
-        kind="clause_values",
-        stands_for="",
-        system="condition categories, ICD-10-CM",
-        version=version,
-        says=f"Gives clauses of {plan.measure} their categories and codes.",
-        years=str(plan.spec_year),
-        rows=rows,
-        lists={row["clause"]: len(row["values"].split()) for row in rows},
-        measure=plan.measure.upper(),
-    )
-    return [table]
-
-
-def _key(plan: DictionaryMapping) -> str:
-    return f"{re.sub(r'[^a-z0-9]+', '_', plan.measure.lower())}_{plan.spec_year}"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from pathlib import Path
 
 from riskstd.errors import InputError, OptionError
 from riskstd.importing.book import Book, read_book
@@ -20,9 +17,8 @@ from riskstd.importing.icd10 import read_icd10cm, read_icd10pcs
 from riskstd.importing.newtable import NewTable
 from riskstd.importing.planned_admission import read_planned_admission
 from riskstd.importing.report import Findings, ImportReport, TableReport
+from riskstd.importing.request import ImportRequest, check_options, definitions_to_write, year_of
 from riskstd.importing.store import Source, entries_of, store_tables
-from riskstd.spec.folder import FOLDER_NAME, VARIABLE, find_definitions
-from riskstd.spec.years import Years
 
 Reader = Callable[[Book, int, str, Findings], list[NewTable]]
 MOST_REJECTED = 0.2
@@ -61,42 +57,6 @@ IMPORTERS: Mapping[str, Importer] = {
 }
 
 
-@dataclass(frozen=True)
-class ImportRequest:
-    """What to import, and how.
-
-    Attributes
-    ----------
-    importer : str
-        One of `IMPORTERS`, or `dictionary`.
-    file : Path
-    definitions : Path or None
-        The definition folder; that of the rule if None, else a new one in the working folder.
-    year : int or None
-        Year of the file in the sense of the importer; from the file's name or titles if None.
-    service_years : str
-        Years of service, or of admission, that the table is for, for example `2022`; from the year if empty.
-    column : str
-        Header of the column of categories (`cc`).
-    mapping : Path or None
-        Mapping file (`dictionary`).
-    dated : str
-        Day of the import, as ISO text; that which the workbook carries if empty.
-    replace : bool
-        Replace a table that is there from another file.
-    """
-
-    importer: str
-    file: Path
-    definitions: Path | None = None
-    year: int | None = None
-    service_years: str = ""
-    column: str = ""
-    mapping: Path | None = None
-    dated: str = ""
-    replace: bool = False
-
-
 def import_file(request: ImportRequest) -> ImportReport:
     """Import a file into the definition folder.
 
@@ -117,7 +77,8 @@ def import_file(request: ImportRequest) -> ImportReport:
     OptionError
         When the year is not given and cannot be told, or an option cannot be read.
     """
-    _check_options(request)
+    _check_importer(request)
+    check_options(request)
     book = read_book(request.file)
     found = Findings()
     tables = _read(request, book, found)
@@ -146,28 +107,6 @@ def import_file(request: ImportRequest) -> ImportReport:
     return ImportReport(request.importer, book.file, book.sha256, source.dated, outcome, *facts)
 
 
-def definitions_to_write(given: Path | None) -> Path:
-    """Return the definition folder that an import writes to: that given, that of the rule, else a new one here.
-
-    Raises
-    ------
-    OptionError
-        When the environment variable switches definition folders off.
-    """
-    import os
-
-    if given is not None:
-        return given
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
-    if named is not None:
-        raise OptionError(
-            f"{VARIABLE} is set and empty, so that there is no definition folder", expected="--definitions DIR"
-        )
-    return find_definitions() or Path(FOLDER_NAME)
-
-
 def _read(request: ImportRequest, book: Book, found: Findings) -> list[NewTable]:
     if request.importer == "dictionary":
         if request.mapping is None:
@@ -176,46 +115,19 @@ def _read(request: ImportRequest, book: Book, found: Findings) -> list[NewTable]
                 expected="--mapping MAP.toml",
                 hint="draft one with --draft MAP.toml, check it, and import with --mapping MAP.toml",
             )
-        return read_dictionary(book, request.mapping, found)
+        folder = definitions_to_write(request.definitions)
+        return read_dictionary(book, request.mapping, found, folder if folder.is_dir() else None)
     importer = IMPORTERS[request.importer]
-    year = request.year or _year_of(book, importer)
+    year = request.year or year_of(book, importer.year_means)
     years = request.service_years or str(year - importer.years_before)
     read = partial(importer.read, column=request.column) if request.column else importer.read  # type: ignore[call-arg]
     return read(book, year, years, found)
 
 
-def _check_options(request: ImportRequest) -> None:
+def _check_importer(request: ImportRequest) -> None:
     known = [*IMPORTERS, "dictionary"]
     if request.importer not in known:
         raise OptionError(f"no importer {request.importer!r}", expected=f"one of {', '.join(known)}")
-    if request.column and request.importer != "cc":
-        raise OptionError(f"--column with {request.importer}", expected="--column with cc only")
-    if request.year is not None and not 1990 <= request.year <= 2100:
-        raise OptionError(f"--year {request.year}", expected="a year with four digits")
-    Years.of(request.service_years)
-    if request.dated:
-        try:
-            date.fromisoformat(request.dated)
-        except ValueError:
-            raise OptionError(f"--date {request.dated!r} is not a day", expected="for example 2025-03-31") from None
-
-
-def _year_of(book: Book, importer: Importer) -> int:
-    """The one year in the file's name, else the one in its first rows."""
-    for text in (_name_years(book.file), re.findall(r"\b(20[0-4]\d)\b", book.first_words())):
-        years = sorted(set(map(int, text)))
-        if len(years) == 1:
-            return years[0]
-    raise OptionError(
-        f"the {importer.year_means} of {book.file} cannot be told from its name or titles",
-        expected=f"--year YEAR, the {importer.year_means}",
-    )
-
-
-def _name_years(name: str) -> Sequence[str]:
-    return re.findall(r"(?<!\d)(20[0-4]\d)(?!\d)", name) or [
-        f"20{two}" for two in re.findall(r"(?i)(?:rvu|fy)(\d\d)(?!\d)", name)
-    ]
 
 
 def _note_quirks(book: Book, found: Findings) -> None:

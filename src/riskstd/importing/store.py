@@ -15,6 +15,7 @@ from riskstd.errors import InputError
 from riskstd.importing.newtable import GRADE, ORIGIN, NewTable
 from riskstd.importing.report import Outcome
 from riskstd.spec.codetables import DATA, Provenance, read_index
+from riskstd.spec.years import Years
 
 INDEX_HEAD = "# The tables of this definition folder; entries with `source_file` are written by `riskstd import`.\n"
 _BLOCK = re.compile(r"^\[", re.MULTILINE)
@@ -79,7 +80,8 @@ def store_tables(
     Raises
     ------
     InputError
-        When a table of that name is there from another file and is not to be replaced.
+        When a table of that name is there from another file and is not to be replaced, or another table is for the
+        same years.
 
     Notes
     -----
@@ -96,6 +98,7 @@ def store_tables(
     differing = [name for name, entry in entries.items() if name in old and old[name].sha256 != entry["sha256"]]
     if differing and not replace:
         raise _there_already(folder, differing, old)
+    _refuse_same_years(folder, entries, known)
     index.parent.mkdir(parents=True, exist_ok=True)
     for table in tables:
         _write_whole(index.parent / entries[table.name]["file"], table.content())
@@ -109,6 +112,20 @@ def store_tables(
         if entry.file != entries[name]["file"] and entry.file not in {known[n].file for n in known if n != name}:
             (index.parent / entry.file).unlink(missing_ok=True)
     return "replaced" if old else "new"
+
+
+def _refuse_same_years(folder: Path, entries: Mapping[str, Mapping[str, str]], known: Mapping[str, Provenance]) -> None:
+    """Refuse a second table for the same years: no rule could choose between the two."""
+    for name, entry in entries.items():
+        for other, there in known.items():
+            same_table = other != name and there.stands_for == entry.get("stands_for", "") != ""
+            same_years = Years.of(there.years).spans[:1] == Years.of(entry.get("years", "")).spans[:1]
+            if same_table and same_years and there.measure == entry.get("measure", ""):
+                raise InputError(
+                    f"{folder} has {other} for service years {there.years or 'all'} already, as {name} would be",
+                    expected="other service years",
+                    hint="give --service-years (service_years in a mapping), or delete the entry of the other",
+                )
 
 
 def _same(old: Provenance, entry: Mapping[str, str], tables: Path) -> bool:

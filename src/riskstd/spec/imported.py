@@ -69,7 +69,7 @@ def imports_in_use(measure: Measure) -> set[str]:
 
 
 def _with_planned_tables(definition: Definition, tables: CodeTables) -> Definition:
-    lists = tables.imports("planned_admission")
+    lists = _planned_lists(definition, tables)
     if not lists and not tables.imports("ccs_diagnoses") and not tables.imports("ccs_procedures"):
         return definition
     planned = definition.planned_admission
@@ -89,6 +89,13 @@ def _with_planned_tables(definition: Definition, tables: CodeTables) -> Definiti
     option = Option.model_validate({**dict(option), "default": IMPORTED, "choices": choices})
     with_option = definition.model_copy(update={"options": {**definition.options, PLANNED_OPTION: option}})
     return _with_planned(with_option, [*known, *imported])
+
+
+def _planned_lists(definition: Definition, tables: CodeTables) -> list[str]:
+    """Imported lists for the measure alone, else those for every measure."""
+    names = tables.imports("planned_admission")
+    own = [name for name in names if _entry(name, tables).measure == definition.measure.id]
+    return own or [name for name in names if not _entry(name, tables).measure]
 
 
 def _with_planned(definition: Definition, clauses: list[PlannedTables]) -> Definition:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from riskstd.errors import SpecError
 from riskstd.spec.codetables import CodeTable, Provenance, code_table_names, load_code_table
 from riskstd.spec.folder import DefinitionFolder
 from riskstd.spec.years import Years
@@ -101,10 +102,21 @@ def edition_spans(editions: list[Provenance]) -> list[str]:
     """
     if not editions:
         return []
+    _refuse_same_start(editions)
     starts = [min((first for first, _ in Years.of(entry.years).spans), default=0) for entry in editions]
     firsts = ["", *map(str, starts[1:])]
     lasts = [*(str(start - 1) for start in starts[1:]), ""]
     return [first if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _refuse_same_start(editions: list[Provenance]) -> None:
+    spans = [Years.of(entry.years).spans[:1] for entry in editions]
+    if len(set(spans)) < len(spans):
+        named = ", ".join(f"{entry.file} ({entry.years or 'all years'})" for entry in editions)
+        raise SpecError(
+            f"tables of the definition folder that stand for one another have the same years: {named}",
+            expected="other years for each, as `years` in tables/index.toml",
+        )
 
 
 def _empty(name: str, edition: CodeTable) -> CodeTable:
