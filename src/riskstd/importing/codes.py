@@ -24,6 +24,10 @@ class CodeForm:
         A whole code, without points, in capitals.
     length, shortest : int
         Length to which a code of digits alone is filled with zeros, 0 for none, and the digits it must have for that.
+    prepare : callable
+        Takes away what may stand around a code.
+    has_points : bool
+        Whether points within a code are left out; a HCPCS code with one would be an ICD-10-CM code.
     """
 
     name: str
@@ -32,6 +36,7 @@ class CodeForm:
     length: int = 0
     shortest: int = 0
     prepare: Callable[[str], str] = lambda text: text
+    has_points: bool = True
 
     def read(self, cell: str) -> str | None:
         """Return the code in a cell, or None if it is not one.
@@ -41,6 +46,8 @@ class CodeForm:
         >>> HCPCS.read("45378.0"), ICD10CM.read("k50.90 "), ICD10PCS.read("16070"), HCPCS.read("Total")
         ('45378', 'K5090', '0016070', None)
         """
+        if not self.has_points and "." in _whole(cell):
+            return None
         text = self.prepare(plain(cell))
         if text.isdigit() and self.shortest <= len(text) < self.length:
             text = text.zfill(self.length)
@@ -49,9 +56,13 @@ class CodeForm:
 
 def plain(cell: str) -> str:
     """Return a cell without points, blanks and quotation marks, in capitals; a whole float as an integer."""
-    text = cell.replace("\u00a0", " ").strip().strip("'\"`")
+    return _POINTS.sub("", _whole(cell)).upper()
+
+
+def _whole(cell: str) -> str:
+    text = cell.replace("\u00a0", " ").strip().strip("'\"`").strip()
     whole = _WHOLE_FLOAT.match(text)
-    return _POINTS.sub("", whole.group(1) if whole else text).upper()
+    return whole.group(1) if whole else text
 
 
 def _number(text: str) -> str:
@@ -64,7 +75,12 @@ ICD10PCS = CodeForm(
     "ICD-10-PCS", "an ICD-10-PCS code of 7 characters such as 0DJD8ZZ", re.compile(r"[0-9A-HJ-NP-Z]{7}"), 7, 5
 )
 HCPCS = CodeForm(
-    "HCPCS", "a HCPCS code of 5 characters such as 45378 or G0105", re.compile(r"[0-9A-Z][0-9]{3}[0-9A-Z]"), 5, 3
+    "HCPCS",
+    "a HCPCS code of 5 characters such as 45378 or G0105",
+    re.compile(r"[0-9A-Z][0-9]{3}[0-9A-Z]"),
+    5,
+    3,
+    has_points=False,
 )
 CCS = CodeForm("CCS", "a CCS category, a number of 1 to 4 digits", re.compile(r"[1-9][0-9]{0,3}"), 0, 0, _number)
 CC = CodeForm(
