@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import duckdb
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
 
 from riskstd.errors import ClaimsError
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
+PARQUET_ROWS = 1 << 17
 
 
 class NotPlainError(Exception):
-    """A delimited file that the fast reader does not take: DuckDB reads it, or says what is wrong."""
+    """A file that the fast readers do not take: DuckDB reads it, or says what is wrong."""
 
 
 def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callable[[], tuple[pa.Table, int]]]:
@@ -67,6 +69,64 @@ def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callabl
 
     for block in _blocks(file):
         yield partial(read, block)
+
+
+def parquet_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callable[[], pa.Table]]:
+    """Read a Parquet file of texts, whole numbers and dates in blocks of rows, in their order.
+
+    Parameters
+    ----------
+    file : SourceFile
+        A Parquet file.
+    columns : dict of str to bool
+        Columns to read, and whether their texts repeat much.
+
+    Yields
+    ------
+    callable
+        Returns the rows of a block as text. It and the generator raise NotPlainError when a column is of another type
+        or the file is damaged.
+    """
+    try:
+        repeats = [name for name, often in columns.items() if often]
+        with pq.ParquetFile(file.path, read_dictionary=repeats, page_checksum_verification=True) as source:
+            if not all(_is_plain(source.schema_arrow, name) for name in columns):
+                raise NotPlainError(file.name)
+            for batch in source.iter_batches(PARQUET_ROWS, columns=list(columns)):
+                yield partial(_texts, batch, columns)
+    except (pa.ArrowException, OSError):
+        raise NotPlainError(file.name) from None
+
+
+def _is_plain(schema: pa.Schema, name: str) -> bool:
+    """Tell whether a column is there once, of a type whose values are the same text whoever writes them."""
+    places = schema.get_all_field_indices(name)
+    if len(places) != 1:
+        return False
+    kind = schema.field(places[0]).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_date32(kind) or pa.types.is_integer(kind)
+
+
+def _texts(batch: pa.RecordBatch, columns: dict[str, bool]) -> pa.Table:
+    """Columns as texts, those that repeat much as numbers of their texts."""
+    try:
+        out = {name: _text(batch.column(name), repeats) for name, repeats in columns.items()}
+    except pa.ArrowException:
+        raise NotPlainError("") from None
+    return pa.table(out)
+
+
+def _text(values: pa.Array, repeats: bool) -> pa.Array:
+    if not repeats:
+        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+        values = values.cast(pa.string())
+        values.validate(full=True)  # of UTF-8
+        return values
+    coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    texts = coded.dictionary.cast(pa.string())
+    texts.validate(full=True)
+    return pa.DictionaryArray.from_arrays(coded.indices, texts)
 
 
 def in_order(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:

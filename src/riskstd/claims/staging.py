@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskstd.claims.cells import Cleaner, arrow_type, sql_type
-from riskstd.claims.scan import NotPlainError, in_order, plain_blocks, quoted_path, text_batches
+from riskstd.claims.scan import NotPlainError, in_order, parquet_blocks, plain_blocks, quoted_path, text_batches
 
 if TYPE_CHECKING:
     from riskstd.claims.files import Delivery, SourceFile
@@ -272,7 +272,7 @@ def _joined_key(layout: Layout) -> str:
 
 
 def _stage_file(reading: _Reading, staged: Staged, read: Callable[[str, int], None]) -> None:
-    ways = (reading.as_text,) if reading.file.is_parquet else (reading.plain, reading.as_text)
+    ways = (reading.plain_parquet if reading.file.is_parquet else reading.plain, reading.as_text)
     for way in ways:
         try:
             rows, bad = 0, {}
@@ -424,14 +424,24 @@ class _Reading:
         for block in plain_blocks(self.file, repeats):
             yield partial(self._write_block, block, self.blocks.new_number())
 
+    def plain_parquet(self) -> Iterator[Callable[[], _Block]]:
+        """Blocks of a Parquet file without detours."""
+        repeats = {source: _kind(name) != "key" for name, source in self.sources.items()}
+        for block in parquet_blocks(self.file, repeats):
+            number = self.blocks.new_number()
+            yield lambda block=block, number=number: self._write(block(), 0, number)
+        yield self._whole_file
+
+    def _whole_file(self) -> _Block:
+        return _Block(0, self.file.path.stat().st_size, {})
+
     def as_text(self) -> Iterator[Callable[[], _Block]]:
         """Blocks through DuckDB: Parquet, and delimited files that the fast reader does not take."""
         engine = duckdb.connect()
         engine.execute(f"SET threads = {self.threads}")
-        size = self.file.path.stat().st_size
         for batch in text_batches(engine, self.file, dict.fromkeys(self.sources.values())):
             yield partial(self._write, pa.Table.from_batches([batch]), 0, self.blocks.new_number())
-        yield lambda: _Block(0, size, {})
+        yield self._whole_file
 
     def _write_block(self, block: Callable[[], tuple[pa.Table, int]], number: int) -> _Block:
         return self._write(*block(), number)
