@@ -173,7 +173,7 @@ def validate(
 
 @app.command()
 def run(
-    measures: Annotated[list[str], typer.Argument(help="Measure ids, for example ASC-12 ASC-17.")],
+    measures: Annotated[list[str], typer.Argument(help="Measure ids, or definition files: ASC-12 my/spine-90.toml.")],
     claims: Annotated[Path, typer.Option(help="Folder of claim files or of claims tables.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
     year: Annotated[int, typer.Option(help="Specification year.")] = 2025,
@@ -198,6 +198,7 @@ def run(
 ) -> None:
     """Run measures on claims: cohort, visits, risk factors, model, rates, report."""
     from riskstd.pipeline.batch import run_measures
+    from riskstd.spec import load_measure
 
     with _progress() as tell:
         runs = run_measures(
@@ -222,7 +223,7 @@ def run(
             profile=profile,
         )
     _show_runs(runs)
-    if any(_has_no_rates(out / name.lower()) for name in measures):
+    if any(_has_no_rates(out / load_measure(name, year).id.lower()) for name in measures):
         raise typer.Exit(EXIT_TOO_FEW)
 
 

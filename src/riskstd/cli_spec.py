@@ -67,6 +67,10 @@ def spec_check(
         print(json.dumps([asdict(one) for one in checked], indent=1, ensure_ascii=False))
     else:
         _print_checked(checked)
+    _raise_defects(checked)
+
+
+def _raise_defects(checked: list[CheckedDefinition]) -> None:
     defects = [(one.file, finding) for one in checked for finding in one.defects]
     if defects:
         lines = "".join(f"\n  {file}, {f.place}: {f.found}\n    what to do: {f.mend}" for file, f in defects)
@@ -146,6 +150,67 @@ def spec_diff(
     else:
         words = effect_as_text if form == "text" else effect_as_markdown
         print(words(effect), as_text(found) if form == "text" else as_markdown(found), sep="\n\n")
+
+
+@spec_app.command("new")
+def spec_new(
+    measure: Annotated[str, typer.Argument(help="Id of the new measure in capitals, for example SPINE-90.")],
+    codes: Annotated[str, typer.Option(help="Qualifying HCPCS codes with blanks between, or 63001..63003.")] = "",
+    icd10pcs: Annotated[str, typer.Option(help="Qualifying ICD-10-PCS codes of inpatient claims, or 0SG*.")] = "",
+    title: Annotated[str, typer.Option(help="Title.")] = "",
+    like: Annotated[str, typer.Option(help="Measure or file that the rest is taken from.")] = "ASC-17",
+    year: YearOption = 2025,
+    window: Annotated[str, typer.Option(help="First and last day of the outcome window.")] = "0:7",
+    visits: Annotated[str, typer.Option(help="Visits that count, comma between.")] = "ed,observation,inpatient",
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(help="Risk factor of a shipped measure, or NAME=cc:85,86 or NAME=dx:F17*; may be repeated."),
+    ] = None,
+    setting: Annotated[str, typer.Option(help="asc, outpatient, inpatient (hospital); comma between.")] = "asc",
+    unit: Annotated[str, typer.Option(help="facility or surgeon.")] = "facility",
+    age: Annotated[int, typer.Option(min=0, max=120, help="Youngest age in years.")] = 65,
+    scale: Annotated[str, typer.Option(help="percent, per_1000 or ratio.")] = "percent",
+    out: Annotated[
+        Path | None, typer.Option(help="Definition folder; the one in use, else riskstd-definitions, if left out.")
+    ] = None,
+) -> None:
+    """Draft a measure of one's own: a definition file and its code list, which `spec check` passes."""
+    from riskstd.pipeline.spec_check import check_definitions
+    from riskstd.spec.draft import Wishes, write_draft
+
+    file = write_draft(
+        Wishes(
+            id=measure,
+            codes=tuple(codes.split()),
+            icd10pcs=tuple(icd10pcs.split()),
+            title=title,
+            like=like,
+            year=year,
+            window=_days(window),
+            visits=_words(visits),
+            factors=tuple(factor or ()),
+            settings=_words(setting),
+            unit=unit,
+            age=age,
+            scale=scale,
+        ),
+        out,
+    )
+    (checked,) = check_definitions([file], definitions=file.parent.parent)
+    _print_checked([checked])
+    _raise_defects([checked])
+    print(f"written to {file} and {file.parent.parent / 'tables'}")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _days(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    if not first.isdigit() or not last.isdigit():
+        raise OptionError(f"window {text!r}", expected="first and last day, for example 0:90")
+    return int(first), int(last)
 
 
 def _json(content: object) -> str:

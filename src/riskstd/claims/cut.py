@@ -28,6 +28,8 @@ class CutClaims(Claims):
         Claims that they were cut from.
     lines_before : int
         Professional lines before the cut.
+    rows_before : dict of str to int
+        Rows before the cut of the tables that procedures are read from.
     reach : frozenset
         Definitions and options that the cut is wide enough for.
     candidates : ibis table
@@ -40,6 +42,7 @@ class CutClaims(Claims):
 
     source: Claims | None = field(default=None, repr=False)
     lines_before: int = 0
+    rows_before: dict[str, int] = field(default_factory=dict, compare=False)
     reach: frozenset[Any] = frozenset()
     candidates: ir.Table | None = field(default=None, repr=False)
     seconds: float = 0.0

@@ -54,8 +54,8 @@ def find_visits(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
     """
     parts = [_line_visits(claims, clause, people) for clause in measure.visit_codes]
     lines = [part for part in parts if part is not None]
-    stays = _stay_visits(claims, measure, people)
-    return reduce(lambda a, b: a.union(b), [*lines, stays]).distinct()
+    stays = [] if measure.definition.outcome.inpatient is None else [_stay_visits(claims, measure, people)]
+    return reduce(lambda a, b: a.union(b), [*lines, *stays]).distinct()
 
 
 def visits_of_candidates(claims: Claims, measure: Measure, people: ir.Table) -> ir.Table:
@@ -109,6 +109,8 @@ def inpatient_claims_of_visits(claims: Claims, measure: Measure, people: ir.Tabl
     """Keep the inpatient claims of acute and critical-access hospitals, as far as the layout can tell."""
     clause = measure.definition.outcome.inpatient
     kept = claims.inpatient_claims.semi_join(people, "person_key")
+    if clause is None:
+        return kept.filter(ibis.literal(False))
     return kept.filter(_acute_hospital(claims, kept, clause), _inpatient_bill(claims, kept, clause))
 
 

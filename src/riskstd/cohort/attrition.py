@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from riskstd.claims.cut import CutClaims, once
+from riskstd.cohort.lines import lines_read
 from riskstd.tables import ATTRITION, count_rows, to_frame
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def attrition_table(
     """Return the attrition table; every row's `before` is the row above's `after`."""
     procedures = sum(count.procedures for count in counts.values())
     steps = [*_line_steps(claims, measure, candidates, procedures), *_exclusion_steps(measure, counts)]
-    raw = _lines_read(claims)
+    raw = _lines_read(claims, measure)
     rows = [_row(0, "claim_lines_read", _READING, raw, 0, LINE)]
     for rule, source, excluded, unit in steps:
         before = rows[-1]["procedures_after"]
@@ -54,28 +55,32 @@ def attrition_table(
     return to_frame(pa.Table.from_pylist(rows, ATTRITION.arrow_schema()))
 
 
-def _lines_read(claims: Claims) -> int:
-    return _kept_lines(claims) + sum(_set_aside(claims).values())
+def _lines_read(claims: Claims, measure: Measure) -> int:
+    return _kept_lines(claims, measure) + sum(_set_aside(claims, measure).values())
 
 
-def _kept_lines(claims: Claims) -> int:
-    return claims.lines_before if isinstance(claims, CutClaims) else count_rows(claims.professional_lines)
+def _kept_lines(claims: Claims, measure: Measure) -> int:
+    before = claims.rows_before if isinstance(claims, CutClaims) else {}
+    return sum(before[name] if name in before else count_rows(claims.tables[name]) for name in lines_read(measure))
 
 
-def _set_aside(claims: Claims) -> dict[str, int]:
-    counts = claims.counts.get("set_aside", {}).get("professional_lines", {})
-    return {reason: int(n) for reason, n in counts.items()}
+def _set_aside(claims: Claims, measure: Measure) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in lines_read(measure):
+        for reason, n in claims.counts.get("set_aside", {}).get(name, {}).items():
+            counts[reason] = counts.get(reason, 0) + int(n)
+    return counts
 
 
 def _line_steps(
     claims: Claims, measure: Measure, candidates: Candidates, procedures: int
 ) -> list[tuple[str, str, int, str]]:
     cohort = measure.definition.cohort
-    lines = _kept_lines(claims)
+    lines = _kept_lines(claims, measure)
     of_facilities = candidates.facility_lines
     facility = once(claims, ("count", of_facilities.op()), lambda: count_rows(of_facilities))
     qualifying = count_rows(candidates.qualifying_lines)
-    set_aside = [(reason, _READING, n, LINE) for reason, n in sorted(_set_aside(claims).items())]
+    set_aside = [(reason, _READING, n, LINE) for reason, n in sorted(_set_aside(claims, measure).items())]
     return [
         *set_aside,
         ("not_a_facility_line", cohort.facility_line.source, lines - facility, LINE),

@@ -15,7 +15,7 @@ from riskstd.cohort.attrition import attrition_table, count_by_reason
 from riskstd.cohort.candidates import Candidates, find_candidates
 from riskstd.cohort.cut import cut_claims
 from riskstd.cohort.exclusions import Context, rule_of
-from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, knows_facility_lines
+from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, tells_by_place_only
 from riskstd.errors import OptionError
 from riskstd.tables import to_frame
 
@@ -133,7 +133,7 @@ def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | dat
     excluded = judged.filter(judged.excluded_by.notnull()).drop("dead_before")
     counts = count_by_reason(judged)
     attrition = attrition_table(claims, measure, candidates, counts)
-    notes = _notes(claims, candidates, counts[None].dead_before)
+    notes = _notes(claims, measure, candidates, counts[None].dead_before)
     return Cohort(kept, excluded, candidates, attrition, notes, claims)
 
 
@@ -181,11 +181,11 @@ def read_period(period: Sequence[str | date] | None) -> tuple[date, date] | None
     return first, last
 
 
-def _notes(claims: Claims, candidates: Candidates, dead_before: int) -> tuple[str, ...]:
+def _notes(claims: Claims, measure: Measure, candidates: Candidates, dead_before: int) -> tuple[str, ...]:
     notes = []
     if dead_before:
         notes.append(f"Index procedures dated after the death of the person: {dead_before:,}; they are kept.")
-    if not knows_facility_lines(claims):
+    if tells_by_place_only(claims, measure):
         notes.append(PLACE_OF_SERVICE_ONLY)
     if candidates.carried_rvus:
         notes.append(

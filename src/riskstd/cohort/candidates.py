@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from riskstd.claims.cut import CutClaims
 from riskstd.claims.listed import code_years
-from riskstd.cohort.lines import facility_lines, knows_facility_lines
+from riskstd.cohort.lines import facility_lines, tells_by_place_only
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -52,7 +52,7 @@ def find_candidates(claims: Claims, measure: Measure) -> Candidates:
     lines = lines if isinstance(claims, CutClaims) else lines.cache()
     codes = qualifying_code_years(code_years(claims, lines), measure)
     qualifying = lines.inner_join(ibis.memtable(codes), ["hcpcs", "year"])
-    if not knows_facility_lines(claims):
+    if tells_by_place_only(claims, measure):
         day = ibis.window(group_by=["person_key", "line_date"])
         qualifying = qualifying.mutate(facility_id=qualifying.facility_id.min().over(day))
     qualifying = qualifying.cache()

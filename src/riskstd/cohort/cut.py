@@ -14,7 +14,7 @@ from riskstd.claims.cut import CutClaims
 from riskstd.claims.listed import lines_with_listed_code
 from riskstd.claims.visits import lines_of_visits, shows_visit
 from riskstd.cohort.enrollment import month_of
-from riskstd.cohort.lines import facility_lines, is_facility_line
+from riskstd.cohort.lines import facility_lines, is_index_line, lines_read
 from riskstd.spec.clauses import Clause, DiagnosisPresent, NotEnrolledAfter, NotEnrolledBefore, VisitCodes
 from riskstd.tables import count_rows, discard, materialize
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from riskstd.claims import Claims
     from riskstd.spec import Measure
+    from riskstd.spec.clauses import IndexLine
 
 C = TypeVar("C", bound=Clause)
 Progress = Callable[[int, int, str], None]
@@ -80,11 +81,14 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
         keep(name, claims.tables[name].semi_join(spans, "person_key"))
     keep("outpatient_lines", _outpatient_lines(claims, measures, spans))
     keep("diagnoses", _diagnoses(CutClaims.of(claims, tables, measures), claims.diagnoses, measures, spans))
+    names = {"professional_lines", *(name for measure in measures for name in lines_read(measure))}
+    before = {name: count_rows(claims.tables[name]) for name in sorted(names)}
     cut = CutClaims.of(
         claims,
         tables,
         measures,
-        lines_before=count_rows(claims.professional_lines),
+        lines_before=before["professional_lines"],
+        rows_before=before,
         candidates=spans.select("person_key"),
         seconds=round(time.perf_counter() - start, 3),
     )
@@ -95,13 +99,17 @@ def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progres
 def _professional_lines(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
     """Facility lines of anybody, which attrition counts, and lines that show a visit."""
     lines = claims.professional_lines
-    clauses = _unlike(
-        [measure.definition.cohort.facility_line for measure in measures],
-        ("type_of_service", "specialty", "place_of_service"),
-    )
-    of_facilities = [is_facility_line(claims, lines, clause) for clause in clauses]
+    clauses = _index_lines(measures, "asc_facility_line", "surgeon_line")
+    of_facilities = [is_index_line(claims, lines, clause) for clause in clauses]
     of_visits = [shows_visit(claims, lines, clause) for clause in _visit_codes(measures, "professional")]
-    return lines.filter(ibis.or_(*of_facilities, *of_visits))
+    return lines.filter(ibis.or_(ibis.literal(False), *of_facilities, *of_visits))
+
+
+def _index_lines(measures: Sequence[Measure], *rules: str) -> list[IndexLine]:
+    """Clauses of some rules on the lines that procedures are read from, those that test the same once."""
+    words = {"says", "source", "origin", "grade", "when", "facility_keys"}
+    every = [clause for measure in measures for clause in measure.index_lines if clause.rule in rules]
+    return list({clause.model_dump_json(exclude=words): clause for clause in every}.values())
 
 
 def _candidate_days(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
@@ -128,6 +136,10 @@ def _enrollment(claims: Claims, measures: Sequence[Measure], spans: ir.Table) ->
 def _outpatient_lines(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
     lines = claims.outpatient_lines
     tests = [shows_visit(claims, lines, clause) for clause in _visit_codes(measures, "outpatient")]
+    tests += [
+        is_index_line(claims, lines, clause) & lines.hcpcs.notnull()
+        for clause in _index_lines(measures, "hospital_outpatient_line")
+    ]
     kept = lines.filter(ibis.or_(*tests)) if tests else lines.filter(ibis.literal(False))
     return kept.semi_join(spans, "person_key")
 

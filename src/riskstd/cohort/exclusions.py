@@ -119,14 +119,16 @@ def concurrent_code(context: Context, clause: c.ConcurrentCode) -> ir.Table:
 def diagnosis_present(context: Context, clause: c.DiagnosisPresent) -> ir.Table:
     """Exclude procedures with a listed diagnosis in the history, on the index day or at a visit in the window."""
     listed = _listed_diagnoses(context, clause)
-    p = context.procedures.select("procedure_id", "person_key", "procedure_date")
-    joined = p.inner_join(listed, "person_key")
+    p = context.procedures.select("procedure_id", "person_key", "procedure_date", "claim_id")
+    joined = p.inner_join(listed.drop("claim_id"), "person_key")
     days_before = joined.procedure_date.delta(joined.service_date, unit="day")
     in_history = (days_before >= 1) & (days_before <= clause.history_days)
     hit = in_history | (days_before == 0) if clause.index_day else in_history
     found = _ids(joined.filter(hit))
+    if clause.index_claim:
+        found = found.union(_ids(p.semi_join(listed, ["person_key", "claim_id"])))
     if clause.visit_in_window:
-        found = found.union(_at_visit_in_window(context, listed, p))
+        found = found.union(_at_visit_in_window(context, listed, p.drop("claim_id")))
     return found.distinct()
 
 

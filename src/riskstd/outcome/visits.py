@@ -84,7 +84,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     procedures = cohort.table.select("procedure_id", "person_key", "procedure_date")
     people = procedures.select("person_key").distinct()
     visits = visits_of_candidates(claims, measure, people)
-    near = _in_window(visits, procedures, measure).cache()
+    near = _without_index_stays(claims, cohort, _in_window(visits, procedures, measure), measure).cache()
     codes = codes_of_stays(claims, near.filter(near.stay_id.notnull()))
     judged = _with_planned(measure, near, codes)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
@@ -99,6 +99,18 @@ def _in_window(visits: ir.Table, procedures: ir.Table, measure: Measure) -> ir.T
     days = joined.start_date.delta(joined.procedure_date, unit="day").cast("int32")
     near = joined.mutate(days_after=days)
     return near.filter(near.days_after.between(first, last))
+
+
+def _without_index_stays(claims: Claims, cohort: HasProcedures, visits: ir.Table, measure: Measure) -> ir.Table:
+    """Leave out the stay in which the procedure was done, if the definition says that it is no visit."""
+    clause = measure.definition.outcome.index_stay
+    if clause is None or not measure.holds(clause):
+        return visits
+    stays = claims.inpatient_claims.select("person_key", "claim_id", "stay_id")
+    done_in = cohort.table.select("procedure_id", "person_key", "claim_id").inner_join(
+        stays, ["person_key", "claim_id"]
+    )
+    return visits.anti_join(done_in.select("procedure_id", "stay_id"), ["procedure_id", "stay_id"])
 
 
 def _with_planned(measure: Measure, visits: ir.Table, codes: StayCodes) -> ir.Table:

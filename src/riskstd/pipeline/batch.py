@@ -70,7 +70,7 @@ def run_measures(
     check_engine(engine)
     wanted = RunSettings(period=period_text(period), **settings)
     check_settings(wanted)
-    loaded = [load_measure(measure, year) for measure in dict.fromkeys(name.upper() for name in measures)]
+    loaded = list({m.id: m for m in (load_measure(measure, year) for measure in measures)}.values())
     chosen = [m.with_options(_own_options(m.options, options or {}, loaded)) for m in loaded]
     folder, source = Path(out), Path(claims)
     reading = _Reading(source, layout, bad_rows, memory)

@@ -54,6 +54,38 @@ class FacilityLine(Clause):
     facility_keys: tuple[Literal["billing_npi", "organization_npi", "performing_npi"], ...]
 
 
+class SurgeonLine(Clause):
+    """Which professional lines are those of the surgeon who did a procedure at a place; the unit is the surgeon."""
+
+    rule: Literal["surgeon_line"]
+    place_of_service: tuple[str, ...] = Field(min_length=1)
+    specialty_not: tuple[str, ...] = ()
+    type_of_service_not: tuple[str, ...] = ()
+    modifiers_not: tuple[str, ...] = ()
+    facility_keys: tuple[Literal["performing_npi"], ...] = Field(min_length=1)
+
+
+class HospitalOutpatientLine(Clause):
+    """Which lines of hospital outpatient claims are lines of procedures; the unit is the hospital."""
+
+    rule: Literal["hospital_outpatient_line"]
+    bill_types: tuple[BillType, ...] = Field(min_length=1)
+    facility_keys: tuple[Literal["facility_npi", "provider_ccn"], ...] = Field(min_length=1)
+
+
+class InpatientProcedure(Clause):
+    """Procedures (ICD-10-PCS) of inpatient claims, on the day they were done; the unit is the hospital."""
+
+    rule: Literal["inpatient_procedure"]
+    bill_types: tuple[BillType, ...] = Field(min_length=1)
+    facility_keys: tuple[Literal["facility_npi", "provider_ccn"], ...] = Field(min_length=1)
+
+
+IndexLine = Annotated[
+    FacilityLine | SurgeonLine | HospitalOutpatientLine | InpatientProcedure, Field(discriminator="rule")
+]
+
+
 class QualifyingCodes(Clause):
     """Which codes qualify, by year of service.
 
@@ -139,7 +171,10 @@ class ConcurrentCode(ExclusionBase):
 
 
 class DiagnosisPresent(ExclusionBase):
-    """A listed diagnosis in the history, on the index day or at a visit in the window."""
+    """A listed diagnosis in the history, on the index day, on the index claim or at a visit in the window.
+
+    The index claim matters for inpatient procedures, whose diagnoses are dated by the discharge.
+    """
 
     rule: Literal["diagnosis_present"]
     table: Name
@@ -147,6 +182,7 @@ class DiagnosisPresent(ExclusionBase):
     takes_all_of: tuple[str, ...] = ()
     history_days: int = Field(ge=0, le=3650)
     index_day: bool
+    index_claim: bool = False
     visit_in_window: bool
 
 
@@ -175,7 +211,8 @@ Exclusion = Annotated[
 class Cohort(Closed):
     """Which procedures are index procedures."""
 
-    facility_line: FacilityLine
+    facility_line: IndexLine
+    further_lines: tuple[IndexLine, ...] = ()
     codes: QualifyingCodes
     record: ProcedureRecord
     exclusions: tuple[Exclusion, ...] = Field(min_length=1)
@@ -212,6 +249,12 @@ class EdOnPlannedStay(Clause):
     revenue_codes: tuple[WholeCode, ...] = Field(min_length=1)
 
 
+class IndexStay(Clause):
+    """The stay in which the index procedure was done is no visit."""
+
+    rule: Literal["index_stay_is_no_visit"]
+
+
 class Attribution(Clause):
     """To which of two index procedures within the window a visit belongs."""
 
@@ -224,12 +267,15 @@ class Outcome(Clause):
     first_day: int = Field(ge=0, le=3650)
     last_day: int = Field(ge=0, le=3650)
     visits: tuple[VisitCodes, ...]
-    inpatient: InpatientVisit
+    inpatient: InpatientVisit | None = None
+    index_stay: IndexStay | None = None
     ed_on_planned_stay: EdOnPlannedStay | None = None
     attribution: Attribution
 
     @model_validator(mode="after")
     def _window_runs_forward(self) -> Outcome:
+        if self.inpatient is None and not self.visits:
+            raise ValueError("neither visits nor inpatient: nothing can be an outcome")
         if self.last_day < self.first_day:
             raise ValueError(f"last_day {self.last_day} is before first_day {self.first_day}")
         return self

@@ -19,6 +19,7 @@ from riskstd.spec.clauses import (
     ConditionMap,
     Exclusion,
     Factor,
+    IndexLine,
     Interaction,
     Name,
     Option,
@@ -125,6 +126,12 @@ class Measure:
     def exclusions(self) -> list[Exclusion]:
         """Exclusions that hold, in the order of their reasons."""
         return self.active(self.definition.cohort.exclusions)  # type: ignore[type-var]
+
+    @property
+    def index_lines(self) -> list[IndexLine]:
+        """Clauses on the lines that procedures are read from."""
+        cohort = self.definition.cohort
+        return self.active([cohort.facility_line, *cohort.further_lines])
 
     @property
     def visit_codes(self) -> list[VisitCodes]:

@@ -63,6 +63,9 @@ def load_measure(
     35
     """
     is_file = isinstance(measure, Path) or str(measure).endswith(".toml")
+    if is_file and definitions == "auto":
+        # A file of a definition folder goes with the tables of that folder.
+        definitions = _folder_of(Path(measure)) or definitions
     folder = open_definitions(definitions)
     path = Path(measure) if is_file else _definition_file(str(measure), year, folder)
     return _load(path.resolve(), folder).with_options(options or {})
@@ -89,6 +92,27 @@ def load_measure_of_run(definition: Mapping[str, Any]) -> Measure:
     folder = definition.get("definitions")
     options = definition["options"]
     return load_measure(definition["measure"], definition["spec_year"], options=options, definitions=folder)
+
+
+def tables_that_differ(measure: Measure, definition: Mapping[str, Any]) -> list[str]:
+    """Return the names of the code tables that are not those of a run: changed since, or not used by it.
+
+    Parameters
+    ----------
+    measure : Measure
+    definition : mapping
+        `definition` of the run's manifest.
+    """
+    known = definition["tables"]
+    changed = {name for name, table in known.items() if _sha256_of(measure, name) != table["sha256"]}
+    return sorted(changed | (set(measure.tables_used()) - set(known)))
+
+
+def _sha256_of(measure: Measure, name: str) -> str | None:
+    try:
+        return measure.table(name).sha256
+    except SpecError:
+        return None
 
 
 def list_measures(definitions: Definitions = "auto") -> list[tuple[str, int]]:
@@ -147,6 +171,11 @@ def _load(path: Path, folder: DefinitionFolder | None) -> Measure:
         check_references(changed, f"{path.name} with the imports of {folder.path if folder else ''}", tables)
     sha256 = hashlib.sha256(content).hexdigest()
     return Measure(changed, {}, sha256, path.name, tables, tuple(values_tables(definition, tables)))
+
+
+def _folder_of(file: Path) -> Path | None:
+    folder = file.resolve().parent.parent
+    return folder if file.resolve().parent.name == "measures" and (folder / "tables").is_dir() else None
 
 
 def _definition_file(measure: str, year: int, folder: DefinitionFolder | None) -> Path:

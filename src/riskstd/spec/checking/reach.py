@@ -51,6 +51,7 @@ def _takes_all(measure: Measure, first: c.Exclusion, second: c.Exclusion) -> boo
             narrower = (
                 second.history_days <= first.history_days
                 and second.index_day <= first.index_day
+                and second.index_claim <= first.index_claim
                 and second.visit_in_window <= first.visit_in_window
             )
             return narrower and _within(_codes(measure, second), _codes(measure, first))
@@ -91,9 +92,9 @@ def windows_never_met(measure: Measure) -> Iterator[Finding]:
     for clause in measure.exclusions:
         place = f"cohort.exclusions[{clause.id}]"
         if isinstance(clause, c.DiagnosisPresent) and not (
-            clause.history_days or clause.index_day or clause.visit_in_window
+            clause.history_days or clause.index_day or clause.index_claim or clause.visit_in_window
         ):
-            mend = "set history_days above 0, index_day or visit_in_window"
+            mend = "set history_days above 0, index_day, index_claim or visit_in_window"
             yield Finding(DEFECT, place, "looks at no day: no history, not the index day, no visit", mend)
         if isinstance(clause, c.AgeBelow) and clause.age_years == 0:
             yield Finding(DEFECT, f"{place}.age_years", "nobody is younger than 0", "write an age above 0")

@@ -33,7 +33,11 @@ _FORMS = {
     "revenue": (r"[0-9]{4}", "four digits, a zero in front"),
     "CCS": (r"[1-9][0-9]{0,3}", "the number of a category"),
 }
-_PREFIXES = {"ICD-10-CM": r"[A-Z]([0-9][0-9A-Z]{0,5})?", "ICD-10-PCS": r"[0-9A-HJ-NP-Z]{1,7}"}
+_PREFIXES = {
+    "HCPCS": r"[0-9A-Z][0-9]{0,4}",
+    "ICD-10-CM": r"[A-Z]([0-9][0-9A-Z]{0,5})?",
+    "ICD-10-PCS": r"[0-9A-HJ-NP-Z]{1,7}",
+}
 _OF_KINDS = {
     "procedure_category": "CCS",
     "diagnosis_category": "CCS",
