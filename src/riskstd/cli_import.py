@@ -38,7 +38,7 @@ def import_table(
 ) -> None:
     """Turn an official or a user's table into a table of one's definition folder, which runs then use."""
     from riskstd.importing import ImportRequest, import_file
-    from riskstd.importing.files import definitions_to_write
+    from riskstd.importing.request import definitions_to_write
 
     if draft is not None:
         _draft(kind, file, draft, measure, year)

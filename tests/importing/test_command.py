@@ -22,7 +22,7 @@ from riskstd.errors import InputError
 from riskstd.importing.files import IMPORTERS
 from riskstd.importing.mapping import DictionaryMapping
 from riskstd.pipeline.manifest import describe_definition
-from riskstd.spec import load_measure, load_measure_of_run
+from riskstd.spec import load_measure, load_measure_of_run, tables_that_differ
 from riskstd.spec.folder import VARIABLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "definitions-folder.md"
@@ -109,6 +109,13 @@ def test_a_run_that_is_read_back_uses_its_own_folder(tmp_path, folder, run_impor
     assert describe_definition(load_measure_of_run(described)) == described
     monkeypatch.setenv(VARIABLE, str(folder))
     assert describe_definition(load_measure_of_run(plain)) == plain
+    assert tables_that_differ(load_measure_of_run(described), described) == []
+    run_import("paa", tmp_path / "p2024.xlsx", year=2022)
+    assert tables_that_differ(load_measure_of_run(described), described) == ["planned_admission_ry2022"]
+    assert tables_that_differ(load_measure_of_run(plain), described) == [
+        "planned_admission_ry2021",
+        "planned_admission_ry2024",
+    ]
     folder.rename(tmp_path / "moved")
     with pytest.raises(InputError, match="which is not a folder"):
         load_measure_of_run(described)

@@ -17,7 +17,7 @@ from riskstd.pipeline.manifest import MANIFEST
 from riskstd.pipeline.reporting import report_input
 from riskstd.report import ReportInput
 from riskstd.report.cases import Cases, read_cases
-from riskstd.spec import load_measure_of_run
+from riskstd.spec import load_measure_of_run, tables_that_differ
 
 if TYPE_CHECKING:
     from riskstd.spec import Measure
@@ -149,9 +149,8 @@ def _definition(folder: Path, manifest: Mapping[str, Any]) -> Measure:
     """The measure of a run, if this version has just the same definition and code tables."""
     known = manifest["definition"]
     measure = load_measure_of_run(known)
-    other = [name for name, table in known["tables"].items() if table["sha256"] != measure.table(name).sha256]
     what = [] if known["sha256"] == measure.sha256 else ["definition"]
-    what += [f"table {name}" for name in other]
+    what += [f"table {name}" for name in tables_that_differ(measure, known)]
     if what:
         raise InputError(
             f"the run in {folder} was made by riskstd {manifest['versions']['riskstd']} with another "

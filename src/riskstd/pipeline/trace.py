@@ -19,7 +19,7 @@ from riskstd.outcome import find_hospital_visits
 from riskstd.pipeline.run import MANIFEST
 from riskstd.riskfactors import build_risk_factors
 from riskstd.riskfactors.conditions import ConditionMaps, factor_hits, relevant_diagnoses
-from riskstd.spec import Measure, load_measure_of_run
+from riskstd.spec import Measure, load_measure_of_run, tables_that_differ
 from riskstd.tables import to_frame
 
 CLAIMS_FOLDER = "claims"
@@ -102,9 +102,9 @@ def _measure_of(folder: Path) -> tuple[Measure, dict[str, Any]]:
     about = json.loads(path.read_text("utf-8"))
     definition = about["definition"]
     measure = load_measure_of_run(definition)
-    if measure.sha256 != definition["sha256"]:
+    if measure.sha256 != definition["sha256"] or tables_that_differ(measure, definition):
         raise InputError(
-            f"the definition of {measure.id} has changed since this run",
+            f"the definition of {measure.id} or a code table of it has changed since this run",
             hint="run the measure again, or trace with the version of riskstd that made the run",
         )
     return measure, about["settings"]
