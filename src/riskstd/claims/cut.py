@@ -59,9 +59,10 @@ class CutClaims(Claims):
         return identity(measure) in self.reach
 
 
-def identity(measure: Measure) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return what tells one measure under its options from another."""
-    return measure.sha256, tuple(sorted(measure.options.items()))
+def identity(measure: Measure) -> tuple[str, tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return what tells one measure under its options, with its code tables, from another."""
+    tables = tuple(measure.table(name).sha256 for name in measure.tables_used())
+    return measure.sha256, tuple(sorted(measure.options.items())), tables
 
 
 def narrowest(claims: Claims, cohort: object) -> Claims:
