@@ -36,13 +36,13 @@ def test_rows_beyond_32_bits_lead_to_the_same_tables(folder, tmp_path, monkeypat
 
     def far_number(blocks):
         if not blocks._next:
-            blocks._next = 1 + FAR // staging._ROWS_OF_A_BLOCK
+            blocks._next = 1 + FAR // staging.ROWS_OF_A_BLOCK
         seen.append(real(blocks))
         return seen[-1]
 
     monkeypatch.setattr(staging._BlockFolder, "new_number", far_number)
     far = read_claims(folder, out=tmp_path / "far")
-    assert min(seen) * staging._ROWS_OF_A_BLOCK > 2**31
+    assert min(seen) * staging.ROWS_OF_A_BLOCK > 2**31
     assert len(seen) > 20
     assert far.counts == near.counts
     assert near.counts["set_aside"]["professional_lines"] == {"duplicate_line": 5}

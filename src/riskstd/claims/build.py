@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from riskstd.claims.files import Delivery
+    from riskstd.claims.staging import PersonGroup
 
 SETTINGS = ("professional", "outpatient", "inpatient")
 FIRST_ICD10_DAY = "2015-10-01"
@@ -62,9 +63,16 @@ def build_person_keys(con: duckdb.DuckDBPyConnection) -> None:
     roles = ("beneficiary", "span", *(f"{s}_{part}" for s in SETTINGS for part in ("header", "line")))
     every = " UNION ALL ".join(f"SELECT DISTINCT person_id FROM raw_{role}" for role in roles)
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE person_keys AS
+        CREATE OR REPLACE TEMP TABLE every_person_key AS
         SELECT row_number() OVER (ORDER BY person_id) AS person_key, person_id
         FROM (SELECT DISTINCT person_id FROM ({every}) WHERE person_id IS NOT NULL)""")
+    limit_person_keys(con, None)
+
+
+def limit_person_keys(con: duckdb.DuckDBPyConnection, people: PersonGroup | None) -> None:
+    """Let `person_keys` show some people, or all."""
+    mine = f" WHERE person_key BETWEEN {people.first_key} AND {people.last_key}" if people is not None else ""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW person_keys AS SELECT person_key, person_id FROM every_person_key{mine}")
 
 
 def build_people(con: duckdb.DuckDBPyConnection) -> None:

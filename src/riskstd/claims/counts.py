@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskstd.claims.build import SETTINGS
 from riskstd.claims.staging import ROLE_COLUMNS
 
 if TYPE_CHECKING:
@@ -58,6 +57,15 @@ def count_reading(
     }
 
 
+def count_inpatient(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count what inpatient claims tell; the same keys as those of `count_joined`, to which it is added."""
+    differ = "SELECT count(*) FROM inpatient_standing WHERE differ"
+    return {
+        "set_aside": {"professional_lines": {}, "outpatient_lines": {}, "inpatient_claims": _inpatient_set_aside(con)},
+        "notes": dict.fromkeys(_JOINED_NOTES, 0) | _counted(con, {"claims_with_two_different_base_rows": differ}),
+    }
+
+
 def count_joined(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Count what lines and claims tell once they are joined, while the joined rows are there.
 
@@ -70,9 +78,25 @@ def count_joined(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "set_aside": {
             "professional_lines": _by_status(con, "professional_staged", "status"),
             "outpatient_lines": _by_status(con, "outpatient_staged", "status"),
-            "inpatient_claims": _inpatient_set_aside(con),
+            "inpatient_claims": {},
         },
         "notes": _counted(con, _JOINED_NOTES),
+    }
+
+
+def add_counts(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Add up counts by name, however deep; names come in their order.
+
+    Examples
+    --------
+    >>> add_counts({"a": {"y": 1}, "n": 2}, {"a": {"x": 3, "y": 1}, "n": 1})
+    {'a': {'x': 3, 'y': 2}, 'n': 3}
+    """
+    return {
+        name: one.get(name, 0) + other.get(name, 0)
+        if isinstance(one.get(name, other.get(name)), int)
+        else add_counts(one.get(name, {}), other.get(name, {}))
+        for name in sorted({*one, *other})
     }
 
 
@@ -82,7 +106,7 @@ _JOINED_NOTES = {
         "GROUP BY claim_row, line_number HAVING count(*) > 1)"
     ),
     "claims_with_two_different_base_rows": "SELECT "
-    + " + ".join(f"(SELECT count(*) FROM {s}_standing WHERE differ)" for s in SETTINGS),
+    + " + ".join(f"(SELECT count(*) FROM {s}_standing WHERE differ)" for s in ("professional", "outpatient")),
     "claims_without_lines": "SELECT "
     + " + ".join(
         f"(SELECT count(*) FROM {s}_claims WHERE claim_status IS NULL AND row NOT IN (FROM {s}_unused_claims))"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskstd.claims.build import FIRST_ICD10_DAY, LINE_TEXTS, SETTINGS, claims_in_use, kept_lines
+from riskstd.claims.groups import memory_limit
 from riskstd.claims.ranges import Codes, Columns, PersonRanges, row_order
 from riskstd.claims.rowgroups import MISSING, Coded, RowGroups
 from riskstd.claims.scan import in_order
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from riskstd.claims.files import Delivery
-    from riskstd.claims.staging import Staged
+    from riskstd.claims.staging import PersonGroup, Staged
 
 _LINES = {"professional": PROFESSIONAL_LINES, "outpatient": OUTPATIENT_LINES}
 LONG_TABLES = ("professional_lines", "outpatient_lines", "diagnoses")
@@ -45,20 +47,12 @@ _FEWEST_RANGES = 4
 _BATCH = 1 << 16
 
 
-def write_long_tables(
-    con: duckdb.DuckDBPyConnection,
-    delivery: Delivery,
-    staged: Staged,
-    folder: Path,
-    threads: int,
-    tell: Callable[[float], None],
-) -> tuple[dict[str, int], int]:
-    """Write the tables of lines and of diagnoses into a folder, sorted.
+class LongTables:
+    """The tables of lines and of diagnoses, written group by group of people in the order of their keys.
 
     Parameters
     ----------
     con : duckdb connection
-        With the claims and lines of all settings, numbered and with their status.
     delivery : Delivery
         Files and layout.
     staged : Staged
@@ -67,27 +61,37 @@ def write_long_tables(
         Folder to write to; `staging` in it takes what does not fit in memory.
     threads : int
         Blocks to read at the same time.
-    tell : callable
-        Called with the share of the work that is done.
-
-    Returns
-    -------
-    tuple of dict of str to int, and int
-        Rows written by table, and claims that have lines that are kept.
     """
-    ranges = _ranges(con, _rows_to_sort(con), folder / "staging" / "ranges")
-    collected = _Collected(con, delivery, staged, ranges, threads)
-    collected.collect_all()
-    for table in (f"{setting}_{kind}" for setting in _LINES for kind in ("staged", "claims", "unused_claims")):
-        con.execute(f"DROP TABLE {table}")
-    tell(0.4)
-    with ThreadPoolExecutor(2 if threads > 1 else 1) as pool:
-        diagnoses = pool.submit(_write_diagnoses, collected, folder / "diagnoses.parquet")
-        lines = pool.submit(_write_lines, collected, folder)
-        rows, with_lines = lines.result()
-        rows |= diagnoses.result()
-    tell(1)
-    return rows, with_lines
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged, folder: Path, threads: int
+    ) -> None:
+        self._con, self._delivery, self._staged, self._threads = con, delivery, staged, threads
+        self._scratch = folder / "staging" / "ranges"
+        tables = (*_LINES.values(), DIAGNOSES)
+        self._writers = {table.name: RowGroups(table, folder / f"{table.name}.parquet") for table in tables}
+
+    def add(self, people: PersonGroup) -> int:
+        """Add the lines and diagnoses of some people; return the claims that have lines that are kept.
+
+        The connection has their claims and lines, numbered and with their status; it has them no more afterwards.
+        """
+        ranges = _ranges(self._con, _rows_to_sort(self._con), people, self._scratch)
+        collected = _Collected(self._con, self._delivery, self._staged, ranges, self._threads, people)
+        collected.collect_all()
+        for table in (f"{setting}_{kind}" for setting in _LINES for kind in ("staged", "claims", "unused_claims")):
+            self._con.execute(f"DROP TABLE {table}")
+        with ThreadPoolExecutor(2 if self._threads > 1 else 1) as pool:
+            diagnoses = pool.submit(_write_diagnoses, collected, self._writers[DIAGNOSES.name])
+            lines = pool.submit(_write_lines, collected, self._writers)
+            with_lines = lines.result()
+            diagnoses.result()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        return with_lines
+
+    def close(self) -> dict[str, int]:
+        """Finish the files; return the rows of each table."""
+        return {name: writer.close() for name, writer in self._writers.items()}
 
 
 def _rows_to_sort(con: duckdb.DuckDBPyConnection) -> int:
@@ -100,18 +104,12 @@ def _rows_to_sort(con: duckdb.DuckDBPyConnection) -> int:
     return int(sum(counts))
 
 
-def _ranges(con: duckdb.DuckDBPyConnection, rows: int, folder: Path) -> PersonRanges:
+def _ranges(con: duckdb.DuckDBPyConnection, rows: int, people: PersonGroup, folder: Path) -> PersonRanges:
     """As many ranges as memory asks for; in memory if that holds all of them."""
-    people = int(con.execute("SELECT count(*) FROM person_keys").fetchall()[0][0])
-    limit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-    room = int(_SHARE_OF_MEMORY * _bytes(limit))
+    room = int(_SHARE_OF_MEMORY * memory_limit(con))
     count = max(_FEWEST_RANGES, -(-rows * _BYTES_OF_A_ROW // room))
-    return PersonRanges(people, count, folder if rows * _BYTES_OF_A_ROW > 2 * room else None)
-
-
-def _bytes(limit: str) -> float:
-    number, unit = limit.split()
-    return float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)
+    kept = folder if rows * _BYTES_OF_A_ROW > 2 * room else None
+    return PersonRanges(people.last_key - people.first_key + 1, count, kept, people.first_key)
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, table: str, key: str) -> Iterator[tuple[int, pa.Table]]:
@@ -167,6 +165,7 @@ class _Collected:
     staged: Staged
     ranges: PersonRanges
     threads: int
+    people: PersonGroup
     codes: dict[str, Codes] = field(default_factory=dict)
     width: int = 1
 
@@ -185,7 +184,8 @@ class _Collected:
         return self.codes.setdefault(name, Codes())
 
     def _collect_claims(self, setting: str) -> None:
-        rows = _rows(self.con, claims_in_use(setting), f"{setting}_claims", "row")
+        mine = f" AND person_key BETWEEN {self.people.first_key} AND {self.people.last_key}"
+        rows = _rows(self.con, claims_in_use(setting) + mine, f"{setting}_claims", "row")
         tasks = (partial(self._claims_of_block, setting, number, claims) for number, claims in rows)
         own_principal = columns_present(self.delivery, f"{setting}_header", "principal_diagnosis")  # type: ignore[arg-type]
         for claims, slots, claim in in_order(tasks, self.threads):
@@ -369,10 +369,9 @@ def _words(texts: np.ndarray) -> list[np.ndarray]:
     return [words[:, n] for n in range(words.shape[1])]
 
 
-def _write_lines(collected: _Collected, folder: Path) -> tuple[dict[str, int], int]:
+def _write_lines(collected: _Collected, writers: dict[str, RowGroups]) -> int:
     with_lines = 0
     orders = defaultdict(Codes().in_order) | {n: c.in_order() for n, c in collected.codes.items() if n != "code"}
-    writers = {setting: RowGroups(table, folder / f"{table.name}.parquet") for setting, table in _LINES.items()}
     for number in range(collected.ranges.count):
         claims = collected.sorted_claims(number)
         for setting in _LINES:
@@ -380,9 +379,9 @@ def _write_lines(collected: _Collected, folder: Path) -> tuple[dict[str, int], i
             if rows:
                 claim = claims.of_rows(setting, rows["claim_row"])
                 with_lines += int(np.count_nonzero(np.bincount(claim)))
-                writers[setting].add(_sorted_lines(setting, rows, claim, claims, orders))
+                writers[_LINES[setting].name].add(_sorted_lines(setting, rows, claim, claims, orders))
             collected.ranges.forget(f"{setting}_lines", number)
-    return {_LINES[setting].name: writer.close() for setting, writer in writers.items()}, with_lines
+    return with_lines
 
 
 def _sorted_lines(
@@ -406,16 +405,14 @@ def _sorted_lines(
     }
 
 
-def _write_diagnoses(collected: _Collected, path: Path) -> dict[str, int]:
+def _write_diagnoses(collected: _Collected, writer: RowGroups) -> None:
     place, texts = collected.code("code").in_order()
-    writer = RowGroups(DIAGNOSES, path)
     for number in range(collected.ranges.count):
         rows = _sorted_diagnoses(collected, number, collected.code("code").texts())
         if rows:
             writer.add(rows | {"code": Coded(place[rows["code"]], texts)})
         for table in ("line_diagnoses", *(f"{setting}_diagnoses" for setting in SETTINGS)):
             collected.ranges.forget(table, number)
-    return {DIAGNOSES.name: writer.close()}
 
 
 def _sorted_diagnoses(collected: _Collected, number: int, codes: list[str]) -> dict[str, np.ndarray | Coded]:

@@ -21,11 +21,13 @@ class PersonRanges:
     Parameters
     ----------
     people : int
-        Highest person key; the lowest is 1.
+        Number of person keys.
     count : int
         Ranges to cut them into.
     folder : Path, optional
         Where to keep rows; in memory if left out.
+    first_key : int
+        Lowest person key.
 
     Examples
     --------
@@ -36,9 +38,9 @@ class PersonRanges:
     (array([6, 7]), array([5]))
     """
 
-    def __init__(self, people: int, count: int, folder: Path | None = None) -> None:
+    def __init__(self, people: int, count: int, folder: Path | None = None, first_key: int = 1) -> None:
         self.count, self._folder = count, folder
-        self._first = 1 + np.arange(count) * max(people, count) // count
+        self._first = first_key + np.arange(count) * max(people, count) // count
         self._pieces: dict[tuple[str, int], list[Columns]] = defaultdict(list)
         self._kept: dict[tuple[str, int], list[tuple[int, dict[str, np.dtype]]]] = defaultdict(list)
         self._rows: dict[tuple[str, int], int] = defaultdict(int)

@@ -18,11 +18,12 @@ from riskstd.claims import build
 from riskstd.claims.absence import absence_statements, absent_columns
 from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
-from riskstd.claims.counts import count_joined, count_reading
+from riskstd.claims.counts import add_counts, count_inpatient, count_joined, count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
-from riskstd.claims.long import LONG_TABLES, write_long_tables
+from riskstd.claims.groups import people_in_groups
+from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
-from riskstd.claims.staging import stage_files
+from riskstd.claims.staging import PersonGroup, Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.engines.embedded import limit_memory
 from riskstd.engines.shortage import in_words
@@ -166,23 +167,24 @@ def _read(
     build.build_person_keys(con)
     build.build_people(con)
     build.build_enrollment(con, delivery)
-    tell(0.55, "joining lines to claims")
-    for setting in build.SETTINGS:
-        build.build_claims(con, delivery, setting)
-    for setting in ("professional", "outpatient"):
-        build.build_lines(con, setting)
-    tell(0.7, "joining stays")
+    tell(0.55, "joining stays")
+    build.build_claims(con, delivery, "inpatient")
     build.build_inpatient_claims(con)
     _build_stays(con)
     build.build_procedures(con, delivery)
     short = [table for table in CLAIMS_TABLES if table.name not in LONG_TABLES]
     kept = {table.name: _write_sorted(con, table, folder / f"{table.name}.parquet") for table in short}
     _write_keys(con, folder)
-    joined = count_joined(con)
-    long, with_lines = write_long_tables(
-        con, delivery, staged, folder, threads, lambda share: tell(0.75 + 0.24 * share, "sorting lines and diagnoses")
-    )
-    kept |= long
+    long = LongTables(con, delivery, staged, folder, threads)
+    joined, with_lines = count_inpatient(con), 0
+    groups = people_in_groups(con, delivery, staged)
+    for place, people in enumerate(groups):
+        tell(0.6 + 0.39 * place / len(groups), "lines and diagnoses")
+        _join_lines(con, delivery, staged, people)
+        joined = add_counts(joined, count_joined(con))
+        with_lines += long.add(people)
+    _limit(con, delivery, staged, None)
+    kept |= long.close()
     for name in kept:
         con.execute(
             f"CREATE OR REPLACE TEMP VIEW written_{name} AS SELECT * FROM {quoted_path(folder / f'{name}.parquet')}"
@@ -197,6 +199,19 @@ def _read(
         "statements": [*delivery.layout.statements, *absence_statements(delivery), *build.birth_statements(con)],
         "counts": counts,
     }
+
+
+def _join_lines(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged, people: PersonGroup) -> None:
+    """Claims and lines of some people, numbered and with their status."""
+    _limit(con, delivery, staged, people)
+    for setting in ("professional", "outpatient"):
+        build.build_claims(con, delivery, setting)
+        build.build_lines(con, setting)
+
+
+def _limit(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged, people: PersonGroup | None) -> None:
+    limit_to_people(con, delivery, staged, people)
+    build.limit_person_keys(con, people)
 
 
 def _build_stays(con: duckdb.DuckDBPyConnection) -> None:

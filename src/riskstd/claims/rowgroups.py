@@ -155,7 +155,17 @@ def _joined(parts: list[Column]) -> Column:
     coded = [part for part in parts if isinstance(part, Coded)]
     if not coded:
         return np.concatenate(parts)  # type: ignore[arg-type]
+    if any(part.texts is not coded[0].texts for part in coded):
+        coded = _with_one_list([part.used() for part in coded])
     return Coded(np.concatenate([part.places for part in coded]), coded[0].texts)
+
+
+def _with_one_list(parts: list[Coded]) -> list[Coded]:
+    """The same texts with one sorted list for all."""
+    every = sorted({text for part in parts for text in part.texts.to_pylist()})
+    texts, place = pa.array(every, pa.string()), {text: n for n, text in enumerate(every)}
+    moved = [np.array([*(place[text] for text in part.texts.to_pylist()), -1], np.int32) for part in parts]
+    return [Coded(to[part.places], texts) for part, to in zip(parts, moved, strict=True)]
 
 
 def _arrow(values: Column, kind: pa.DataType) -> pa.Array:

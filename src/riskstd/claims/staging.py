@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riskstd.claims.cells import Cleaner, arrow_type, sql_type
@@ -190,7 +191,7 @@ def stage_files(
         blocks = _BlockFolder(folder / kind, present)
         for file in files:
             _stage_file(_Reading(file, layout, cleaner, blocks, threads), staged, read)
-        _create_views(con, layout, kind, wanted, blocks)
+        _create_views(con, layout, kind, blocks)
         staged.blocks |= dict.fromkeys(layout.files[kind].provides, blocks)
         if is_mixed(layout, kind):
             kept = con.execute(f"SELECT count(*) FROM read_{kind} WHERE setting IS NOT NULL").fetchall()[0][0]
@@ -201,9 +202,60 @@ def stage_files(
     return staged
 
 
-def _create_views(
-    con: duckdb.DuckDBPyConnection, layout: Layout, kind: str, wanted: list[str], blocks: _BlockFolder
+@dataclass(frozen=True)
+class PersonGroup:
+    """People whose claims are put together at a time: those from one identifier to another, and their keys.
+
+    Parameters
+    ----------
+    first_key, last_key : int
+        Person keys.
+    first_id : str, optional
+        The first identifier; rows without any belong to the group that has none.
+    next_id : str, optional
+        The first identifier after the group; all that follow belong to it if left out.
+    """
+
+    first_key: int
+    last_key: int
+    first_id: str | None = None
+    next_id: str | None = None
+
+    def holds(self, low: str, high: str) -> bool:
+        """Tell whether one of its people may be among those from one identifier to another."""
+        return (self.first_id is None or high >= self.first_id) and (self.next_id is None or low < self.next_id)
+
+    def condition(self) -> str:
+        """SQL of its people by `person_id`; nothing if all are in it.
+
+        The identifiers are variables of the connection, so that no message can show them.
+        """
+        if self.first_id is None and self.next_id is None:
+            return ""
+        if self.first_id is None:
+            return " WHERE (person_id < getvariable('next_id') OR person_id IS NULL)"
+        after = " AND person_id < getvariable('next_id')" if self.next_id is not None else ""
+        return f" WHERE person_id >= getvariable('first_id'){after}"
+
+
+def limit_to_people(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged, people: PersonGroup | None
 ) -> None:
+    """Let the views of claims and lines show the rows of some people, or of all."""
+    if people is not None:
+        con.execute("SET VARIABLE first_id = ?", [people.first_id])
+        con.execute("SET VARIABLE next_id = ?", [people.next_id])
+    for kind, about in delivery.layout.files.items():
+        if any(role.startswith(("professional", "outpatient")) for role in about.provides):
+            _create_views(con, delivery.layout, kind, staged.blocks[about.provides[0]], people)
+
+
+def _create_views(
+    con: duckdb.DuckDBPyConnection, layout: Layout, kind: str, blocks: _BlockFolder, people: PersonGroup | None = None
+) -> None:
+    wanted = kind_columns(layout, kind)
+    mine = people.condition() if people is not None else ""
+    numbers = None if not mine or people is None else blocks.with_people(people)
     cells = {name: name if name in blocks.columns else f"{_null(name)} AS {name}" for name in wanted}
     if "claim_id" in cells and layout.claim_key:
         cells["claim_id"] = f"{_joined_key(layout)} AS claim_id"
@@ -211,12 +263,12 @@ def _create_views(
         cells["setting"] = f"{_SETTING} AS setting"
     con.execute(
         f"CREATE OR REPLACE TEMP VIEW read_{kind} AS SELECT {', '.join(cells.values())}, row "
-        f"FROM read_parquet({quoted_path(blocks.folder / '*.parquet')})"
+        f"FROM read_parquet({_sources(blocks.folder, numbers)}){mine}"
     )
     if blocks.slots:
         con.execute(
             f"CREATE OR REPLACE TEMP VIEW slots_{kind} AS SELECT * "
-            f"FROM read_parquet({quoted_path(blocks.slot_folder / '*.parquet')})"
+            f"FROM read_parquet({_sources(blocks.slot_folder, numbers)})"
         )
     for role in layout.files[kind].provides:
         mine = f" WHERE setting = '{role.split('_')[0]}'" if is_mixed(layout, kind) else ""
@@ -224,6 +276,17 @@ def _create_views(
         if role.endswith("_header"):
             con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role}_slots AS SELECT * FROM slots_{kind}")
         con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {own}, row FROM read_{kind}{mine}")
+
+
+def _sources(folder: Path, numbers: list[int] | None) -> str:
+    """SQL of the blocks of a folder, all or some; there is always one, since the first block is empty."""
+    if numbers is None:
+        return quoted_path(folder / "*.parquet")
+    return "[" + ", ".join(quoted_path(folder / _block_name(number)) for number in [0, *numbers]) + "]"
+
+
+def _block_name(number: int) -> str:
+    return f"{number:08}.parquet"
 
 
 def _null(column: str) -> str:
@@ -349,6 +412,7 @@ class _BlockFolder:
         self.slots = _slots(columns)
         self.schema = pa.schema([*((name, arrow_type(_kind(name))) for name in columns), ("row", pa.int64())])
         self._next = 0
+        self._people: dict[int, tuple[str, str] | None] = {}
         folder.mkdir(parents=True)
         empty, number = self.schema.empty_table(), self.new_number()
         self.write(empty, number)
@@ -363,7 +427,17 @@ class _BlockFolder:
 
     def path(self, number: int) -> Path:
         """Where a block lies; their order by name is that of their rows."""
-        return self.folder / f"{number:08}.parquet"
+        return self.folder / _block_name(number)
+
+    def note_people(self, number: int, person_ids: pa.Array) -> None:
+        """Remember the first and last identifier in a block; None where rows have none."""
+        ends = pc.min_max(person_ids)
+        has_all = len(person_ids) > 0 and not person_ids.null_count
+        self._people[number] = (ends["min"].as_py(), ends["max"].as_py()) if has_all else None
+
+    def with_people(self, people: PersonGroup) -> list[int]:
+        """Return the blocks that may have rows of some people."""
+        return sorted(number for number, ends in self._people.items() if ends is None or people.holds(*ends))
 
     def write(self, table: pa.Table, number: int) -> None:
         """Write a block. Identifiers seldom repeat in it, all other texts do."""
@@ -395,6 +469,7 @@ class _BlockFolder:
         for old in range(number, self._next):
             self.path(old).unlink(missing_ok=True)
             (self.slot_folder / self.path(old).name).unlink(missing_ok=True)
+            self._people.pop(old, None)
         self._next = number
 
 
@@ -460,6 +535,8 @@ class _Reading:
         arrays.append(pa.array(np.arange(table.num_rows) + number * ROWS_OF_A_BLOCK))
         block = pa.Table.from_arrays(arrays, schema=self.blocks.schema)
         self.blocks.write(block, number)
+        if "person_id" in self.blocks.columns:
+            self.blocks.note_people(number, block.column("person_id").combine_chunks())
         if self.blocks.slots:
             self.blocks.write_slots(_filled_slots(block, self.blocks.slots), number)
         return _Block(table.num_rows, size, bad)
