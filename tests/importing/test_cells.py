@@ -57,6 +57,7 @@ def test_whatever_is_read_is_a_code_of_its_form(text):
         (ICD10PCS, "0DJD8OZ"),
         (HCPCS, "12"),
         (HCPCS, "J18.99"),
+        (HCPCS, "78 79"),
         (CCS, "0"),
         (CCS, "12345"),
         (CC, "202"),

@@ -8,6 +8,7 @@ import pytest
 
 from importing.books import END, MIXED, PLANNED, SIMPLE, with_rows, without, write_book
 from riskstd.errors import InputError, OptionError
+from riskstd.spec import load_code_table
 from riskstd.spec.folder import open_definitions
 
 EXPECTED = {
@@ -139,3 +140,26 @@ def test_the_year_comes_from_the_name_the_titles_or_the_option(tmp_path, run_imp
     titled = with_rows(titled, "PR.3", [["t"], MIXED, ["CCS", 1]])
     titled = with_rows(titled, "PR.4", [["t"], MIXED, ["CCS", 2]])
     assert run_import("paa", write_book(tmp_path / "t.xlsx", titled)).tables[0].name == "planned_admission_ry2022"
+
+
+def test_a_workbook_of_official_size_gives_just_its_lists(tmp_path, folder, run_import):
+    expected: dict[tuple[str, str], set[str]] = {}
+    for row in load_code_table("planned_admission_ry2021").rows:
+        expected.setdefault((row["part"], row["kind"]), set()).update(row["codes"].split())
+    sheets = {f"PR.{part}": [["Table"], SIMPLE if part < 3 else MIXED] for part in (1, 2, 3, 4)}
+    for (part, kind), codes in expected.items():
+        number = int(part[2])
+        said = "CCS" if kind.endswith("category") else "ICD-10-PCS" if number == 3 else "ICD-10-CM"
+        sheets[f"PR.{number}"] += [[code] if number < 3 else [said, code] for code in sorted(codes)]
+    run_import("paa", write_book(tmp_path / "2021_HWR.xlsx", {name: [*rows, END] for name, rows in sheets.items()}))
+    assert lists_of(folder, "planned_admission_ry2021") == expected
+    assert sorted(map(len, expected.values())) == [2, 3, 65, 80, 2521, 12333]
+
+
+def lists_of(folder, name):
+    found = open_definitions(folder)
+    assert found is not None
+    merged: dict[tuple[str, str], set[str]] = {}
+    for row in found.table(name).rows:
+        merged.setdefault((row["part"], row["kind"]), set()).update(row["codes"].split())
+    return merged

@@ -27,7 +27,7 @@ class CodeForm:
     prepare : callable
         Takes away what may stand around a code.
     has_points : bool
-        Whether points within a code are left out; a HCPCS code with one would be an ICD-10-CM code.
+        Whether points and blanks within a code are left out; a HCPCS code with a point would be one of ICD-10-CM.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CodeForm:
         >>> HCPCS.read("45378.0"), ICD10CM.read("k50.90 "), ICD10PCS.read("16070"), HCPCS.read("Total")
         ('45378', 'K5090', '0016070', None)
         """
-        if not self.has_points and "." in _whole(cell):
+        if not self.has_points and set(". ") & set(_whole(cell)):
             return None
         text = self.prepare(plain(cell))
         if text.isdigit() and self.shortest <= len(text) < self.length:

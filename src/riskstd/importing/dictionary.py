@@ -26,7 +26,7 @@ from riskstd.spec.clauses import ConditionCategory, DiagnosisCode
 from riskstd.spec.folder import Definitions
 from riskstd.spec.years import Years
 
-_SEPARATORS = re.compile(r"[,;/\n]|\band\b|&")
+_SEPARATORS = re.compile(r"[,;/\n]|\band\b|&|(?<=\d)\s+(?=\d)")
 _RANGE = re.compile(r"^(\d{1,3})(?:-|–|\.\.|to)(\d{1,3})$")
 _FAMILY = re.compile(r"(?:\*|X+|-)$")
 _KEY_OF = {"risk_categories": "categories", "risk_codes": "codes"}
@@ -227,8 +227,8 @@ def category_list(text: str) -> list[str] | None:
 
     Examples
     --------
-    >>> category_list("CC 85, 86-88"), category_list("see note")
-    (['85', '86', '87', '88'], None)
+    >>> category_list("CC 85, 86-88"), category_list("78 79"), category_list("see note")
+    (['85', '86', '87', '88'], ['78', '79'], None)
     """
     found: list[str] = []
     for part in _SEPARATORS.split(text):

@@ -98,8 +98,8 @@ def _system(sheet: Sheet, column: int) -> str:
     fitting = [name for name, n in share.items() if n and n >= _SHARE * len(cells)]
     titles = " ".join(row[column].lower() for row in sheet.rows[:_LOOKED_AT] if len(row) > column)
     if HCPCS.name in fitting and len(fitting) > 1:
-        # K5090 could be of two systems, and so could 16070, which may have lost zeros: the header tells.
-        other = ICD10CM.name if ICD10CM.name in fitting else HCPCS.name
+        # K5090 could be of two systems, and so could 16070 or 175, which may have lost zeros: the header tells.
+        other = next((name for name in (ICD10CM.name, CC.name) if name in fitting), HCPCS.name)
         return HCPCS.name if re.search(r"cpt|hcpcs", titles) else ICD10PCS.name if "pcs" in titles else other
     return fitting[0] if fitting else ""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from riskstd.spec.clauses import FactorBase
+from riskstd.spec.clauses import ComplicationOfCare, ConditionCategory, DiagnosisCode, FactorBase, VisitCodes
 from riskstd.spec.definition import TRUSTED_ORIGINS, Measure
 
 OFFICIAL = "official tables"
 TABLES_ONLY = "public and imported tables, rules partly reconstructed, not a CMS result"
 PARTLY = "partly reconstructed, not a CMS result"
+_WITH_LISTS = (ConditionCategory, DiagnosisCode, ComplicationOfCare, VisitCodes)
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,22 @@ class Fidelity:
         Clauses in force by origin; a risk factor counts for its values.
     tables : dict of str to dict
         Rows by origin, for each code table in use.
-    factor_values : frozenset of str
-        Origins of the categories and codes of the risk factors.
+    lists : frozenset of str
+        Origins of the categories and codes that clauses list themselves: risk factors, complications of care, visits.
     label : str
         `official tables` only if nothing in use is reconstructed or assumed; the second label if that holds for the
-        code tables and the values of the risk factors, but not for every other clause.
+        code tables and the lists in clauses, but not for every rule.
     """
 
     clauses: dict[str, int]
     tables: dict[str, dict[str, int]]
-    factor_values: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
         """What a run on these origins may call itself."""
-        in_tables = set(self.factor_values).union(*(set(rows) for rows in self.tables.values()))
-        if not in_tables <= TRUSTED_ORIGINS:
+        listed = set(self.lists).union(*(set(rows) for rows in self.tables.values()))
+        if not listed <= TRUSTED_ORIGINS:
             return PARTLY
         return OFFICIAL if set(self.clauses) <= TRUSTED_ORIGINS else TABLES_ONLY
 
@@ -61,14 +62,15 @@ def fidelity_of(measure: Measure) -> Fidelity:
     'partly reconstructed, not a CMS result'
     """
     clauses: dict[str, int] = {}
-    values: set[str] = set()
+    lists: set[str] = set()
     for path, clause in measure.active_clauses():
         if path.startswith("options."):
             continue
         origin = clause.origin
         if isinstance(clause, FactorBase) and clause.values_origin is not None:
             origin = clause.values_origin
-            values.add(origin)
+        if isinstance(clause, _WITH_LISTS):
+            lists.add(origin)
         clauses[origin] = clauses.get(origin, 0) + 1
     tables = {name: measure.table(name).origins() for name in measure.tables_used()}
-    return Fidelity(dict(sorted(clauses.items())), tables, frozenset(values))
+    return Fidelity(dict(sorted(clauses.items())), tables, frozenset(lists))
