@@ -10,7 +10,7 @@ import numpy as np
 from riskstd.report.content import ReportInput
 from riskstd.report.published.distribution import Distribution
 from riskstd.report.wording import HIDDEN, counted, listed, number, sentence
-from riskstd.spec.fidelity import OFFICIAL
+from riskstd.spec.fidelity import OFFICIAL, TABLES_ONLY
 
 if TYPE_CHECKING:
     from riskstd.report.published.compare import PublishedComparison
@@ -101,8 +101,9 @@ def difference_reasons(found: PublishedComparison, content: ReportInput) -> list
         )
     reasons.append(f"The published results are those of data year {found.year}, this run covers {content.period}.")
     if content.fidelity.label != OFFICIAL:
+        what = "Rules" if content.fidelity.label == TABLES_ONLY else "Code lists, risk factors and rules"
         reasons.append(
-            "Code lists, risk factors and rules of this run are partly reconstructed from public material, "
+            f"{what} of this run are partly reconstructed from public material, "
             "so that cohort and expected visits differ from those of CMS."
         )
     if found.measure_id in _YEAR_TO_YEAR:
