@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from riskstd import __version__
+from riskstd.cli_assure import assure
 from riskstd.cli_import import import_table
 from riskstd.cli_parts import choices_of as _choices
 from riskstd.cli_parts import print_records as _print_records
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(spec_app, name="spec")
 app.command("import")(import_table)
+app.command("assure")(assure)
 
 _log = logging.getLogger("riskstd")
 

@@ -51,6 +51,10 @@ class SpecError(InputError):
     """A measure definition that is not valid; names file and key."""
 
 
+class PatientFileError(InputError):
+    """A file of invented patients that is not valid; names file, patient, table, row and column."""
+
+
 class OptionError(InputError):
     """An option outside its allowed values."""
 

@@ -14,8 +14,8 @@ from riskstd.claims import Claims
 from riskstd.cohort import build_cohort
 from riskstd.riskfactors import build_risk_factors
 from riskstd.spec import load_measure
-from spec.drawing import Drawing, draw
-from spec.patients import Index, Patient
+from riskstd.pipeline.assurance.drawing import Drawing, draw
+from riskstd.pipeline.assurance.patients import Index, Patient
 
 STAY = "claim_id admission_date discharge_date principal_diagnosis\nI1 +2 +4 {}\n"
 PROCEDURE = "claim_id code\nI1 {}\n"

@@ -1,78 +1,45 @@
-"""Run the patients of a measure through engine and oracle: one run for all that share their options."""
+"""The project's patients through engine and oracle: one run for all that share their options."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from pathlib import Path
 
-from oracle.engine import run_engine
-from oracle.judge import Judgement, judge
-from riskstd.spec import load_measure
-from spec.drawing import Drawing, draw
-from spec.patients import Index, Patient, load_patients
+from oracle.judge import judge
+from riskstd.pipeline.assurance.assure import Verdict, verdicts_of
+from riskstd.pipeline.assurance.people import Delivery, Person, Setting, deliveries_of, persons_of
+from riskstd.pipeline.assurance.verdicts import complaints
+from riskstd.spec import list_measures, load_measure
 
 PATIENTS = Path(__file__).parent / "patients"
-SHARED = "shared.toml"
-Setting = tuple[str, tuple[tuple[str, str], ...], tuple[str, ...], tuple[date, date] | None]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A patient of a measure, with its place in the run."""
-
-    measure_id: str
-    file: str
-    name: str
-    patient: Patient
-    index: Index
-    codes: dict[str, str]
-    person_key: int
-
-    @property
-    def setting(self) -> Setting:
-        """Measure, options, absent columns and period: patients with the same share a run."""
-        patient = self.patient
-        return (
-            self.measure_id,
-            tuple(sorted(patient.options.items())),
-            tuple(sorted(patient.absent)),
-            patient.period,
-        )
+FILES = [PATIENTS / "shared.toml", *sorted(PATIENTS.glob("asc-*.toml"))]
+MEASURES = [measure_id for measure_id, _ in list_measures(None)]
 
 
 @cache
-def patients_of(measure_id: str) -> tuple[Drawn, ...]:
+def patients_of(measure_id: str) -> tuple[Person, ...]:
     """Return every patient that holds for a measure, from the shared file and its own."""
-    found = []
-    for file in (SHARED, f"{measure_id.lower()}.toml"):
-        content = load_patients(PATIENTS / file)
-        for name, patient in content.patients_of(measure_id).items():
-            codes = {key: per_measure[measure_id] for key, per_measure in content.codes.items()}
-            found.append(
-                Drawn(
-                    measure_id,
-                    file,
-                    name,
-                    patient,
-                    content.index_of(patient),
-                    codes,
-                    person_key=len(found) + 1,
-                )
-            )
-    return tuple(found)
+    return persons_of(FILES, measure_id)
 
 
 @cache
-def judged_by(side: str, setting: Setting) -> Judgement:
-    """Judge all patients of a setting, by the `engine` or the `oracle`."""
-    measure_id, options, absent, period = setting
-    tables: dict[str, list[dict[str, object]]] = {}
-    for drawn in patients_of(measure_id):
-        if drawn.setting == setting:
-            rows = draw(drawn.patient, Drawing(drawn.index, drawn.codes), drawn.person_key)
-            for name, part in rows.items():
-                tables.setdefault(name, []).extend(part)
-    run = run_engine if side == "engine" else judge
-    return run(tables, load_measure(measure_id, options=dict(options)), absent=absent, period=period)
+def deliveries(measure_id: str) -> dict[Setting, Delivery]:
+    """Return the deliveries of a measure's patients, by what their run is given."""
+    return {delivery.setting: delivery for delivery in deliveries_of(patients_of(measure_id))}
+
+
+@cache
+def verdicts_by_engine(measure_id: str, setting: Setting) -> dict[int, Verdict]:
+    """Judge all patients of a setting by the engine; the verdicts by person key."""
+    delivery = deliveries(measure_id)[setting]
+    verdicts = verdicts_of(delivery, load_measure(measure_id, definitions=None))
+    return {person.person_key: verdict for person, verdict in zip(delivery.persons, verdicts, strict=True)}
+
+
+@cache
+def complaints_by_oracle(measure_id: str, setting: Setting) -> dict[int, list[str]]:
+    """Judge all patients of a setting by the oracle; what is not as expected, by person key."""
+    delivery = deliveries(measure_id)[setting]
+    measure = load_measure(measure_id, options=dict(setting.options), definitions=None)
+    answer = judge(delivery.rows, measure, absent=setting.absent, period=setting.period)
+    return {person.person_key: complaints(person, answer) for person in delivery.persons}

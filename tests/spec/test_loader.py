@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spec.drawing import Drawing, day_of, draw
-from spec.patients import Index, Patient, PatientFileError, load_patients
-from spec.texttable import TableError, parse_table
+from riskstd.errors import PatientFileError
+from riskstd.pipeline.assurance.drawing import Drawing, day_of, draw
+from riskstd.pipeline.assurance.patients import Index, Patient, load_patients
+from riskstd.pipeline.assurance.texttable import TableError, parse_table
 
 INDEX = Index(date=date(2024, 3, 15))
 DRAWING = Drawing(INDEX, {"index": "45378"})

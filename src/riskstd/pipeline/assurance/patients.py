@@ -1,19 +1,26 @@
-"""Patient files: drawn patients with the verdict that a measure must give.
+"""Patient files: invented patients with the verdict that a measure must give.
 
-A file names the measures it holds for, the usual index procedure, and patients. A patient draws only
-what matters, as text tables named like the claims tables; `drawing` fills in the rest.
+A file names the measures it holds for, the usual index procedure, and patients. A patient draws only what matters, as
+text tables named like the claims tables; `drawing` fills in the rest.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-PatientName = Annotated[str, Field(pattern=r"^(in|out|visit|no_visit|factor|no_factor)_[a-z0-9_]+$")]
+from riskstd.errors import PatientFileError
+
+NONE = "none"
+PROMISES = ("in", "out", "visit", "no_visit", "factor", "no_factor")
+
+PatientName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Placeholder = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 PlannedRule = Literal[
     "never_planned_visit_type",
     "PA1",
@@ -24,11 +31,6 @@ PlannedRule = Literal[
     "missing_principal_diagnosis",
 ]
 Reason = Literal["planned", "part_of_admission", "belongs_to_later_procedure"]
-NONE = "none"
-
-
-class PatientFileError(ValueError):
-    """A patient file that is not valid; names file, patient and key."""
 
 
 class Closed(BaseModel):
@@ -66,9 +68,24 @@ class Expected(Closed):
             raise ValueError("candidate = false leaves nothing to include or exclude")
         return self
 
+    def with_codes(self, codes: dict[str, str]) -> Expected:
+        """Return the expectation with codes in the place of `<placeholders>`."""
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, str) and value.startswith("<") and value.endswith(">"):
+                return codes.get(value[1:-1], value)
+            return tuple(filled(item) for item in value) if isinstance(value, tuple) else value
+
+        return self.model_copy(update={name: filled(value) for name, value in self})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is expected."""
+        return self == Expected()
+
 
 class Patient(Closed):
-    """One drawn patient.
+    """One invented patient.
 
     Attributes
     ----------
@@ -80,9 +97,11 @@ class Patient(Closed):
         Options of the measure, columns that the source does not have, measurement period.
     index_date : date, optional
         Day 0, if it is not that of the file.
+    each : dict of str to list of str
+        Values of placeholders: there is one patient for each, `<code>` stands for it in cells.
     people, enrollment, index_lines, professional_lines : str
     outpatient_lines, inpatient_claims, diagnoses, procedures : str
-        Text tables; `none` means no row at all. `index_lines` are professional lines of a facility.
+        Text tables; `none` means no row at all. `index_lines` are lines of the usual index procedure.
     expect : Expected
         The verdict on the procedure of day 0, if there is but one.
     also : dict of str to Expected
@@ -96,6 +115,7 @@ class Patient(Closed):
     absent: tuple[str, ...] = ()
     period: tuple[date, date] | None = None
     index_date: date | None = None
+    each: dict[Placeholder, tuple[str, ...]] = Field(default_factory=dict)
     people: str | None = None
     enrollment: str | None = None
     index_lines: str | None = None
@@ -107,17 +127,35 @@ class Patient(Closed):
     expect: Expected = Expected()
     also: dict[str, Expected] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _each_of_one_length(self) -> Patient:
+        lengths = {len(values) for values in self.each.values()}
+        if len(lengths) > 1 or 0 in lengths:
+            raise ValueError("the lists of each must have one length, at least 1")
+        return self
+
     @property
     def clauses(self) -> tuple[str, ...]:
         """Clause paths as a tuple."""
         return (self.clause,) if isinstance(self.clause, str) else self.clause
 
+    def variants(self) -> Iterator[dict[str, str]]:
+        """Yield the values of the placeholders of each patient that this one stands for."""
+        yield from [dict(zip(self.each, values, strict=True)) for values in zip(*self.each.values(), strict=True)] or [
+            {}
+        ]
+
 
 class Index(Closed):
-    """The index procedure that a patient has unless drawn otherwise."""
+    """The index procedure that a patient has unless drawn otherwise.
+
+    `setting` says what `index_lines` are: lines of an ASC or of a surgeon on professional claims, lines of hospital
+    outpatient claims, or inpatient claims with a procedure.
+    """
 
     date: date
     facility: str = "1000000001"
+    setting: Literal["asc", "surgeon", "outpatient", "inpatient"] = "asc"
 
 
 class PatientFile(Closed):
@@ -154,9 +192,7 @@ class PatientFile(Closed):
 
     def index_of(self, patient: Patient) -> Index:
         """Return the usual index procedure, on the patient's own day 0 if it has one."""
-        return (
-            self.index if patient.index_date is None else Index(date=patient.index_date, facility=self.index.facility)
-        )
+        return self.index if patient.index_date is None else self.index.model_copy(update={"date": patient.index_date})
 
 
 def load_patients(path: Path) -> PatientFile:
@@ -169,44 +205,77 @@ def load_patients(path: Path) -> PatientFile:
     """
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise PatientFileError(
+            f"{path} cannot be read: {error.strerror}",
+            expected="a patient file",
+            hint="`riskstd assure --new FILE --measure ID` drafts one",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PatientFileError(f"{path.name} is not valid TOML: {error}") from None
     try:
         return PatientFile.model_validate(raw)
     except ValidationError as error:
-        problems = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise PatientFileError(f"{path.name}: {len(problems)} problem(s):\n  " + "\n  ".join(problems)) from None
+        problems = [_problem(e) for e in error.errors()]
+        raise PatientFileError(
+            f"{path.name}: {len(problems)} problem(s):\n  " + "\n  ".join(problems),
+            hint="docs/assure.md names every key; `riskstd assure --new FILE --measure ID` shows them in use",
+        ) from None
+
+
+def _problem(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    words = {"extra_forbidden": "unknown key", "missing": "missing key"}
+    said = words.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {said}" if key else said
 
 
 def full_expectation(name: str, expected: Expected) -> Expected:
     """Add what the name alone promises: `in_` a case of the cohort, `visit_` an outcome, and so on."""
     promised: dict[str, Any] = {}
-    if name.startswith("out_"):
+    promise = promise_of(name)
+    if promise == "out":
         promised["in_cohort"] = False
-    else:
+    elif promise:
         promised["in_cohort"] = True
-    if name.startswith("visit_"):
+    if promise == "visit":
         promised["outcome"] = 1
-    if name.startswith("no_visit_"):
+    if promise == "no_visit":
         promised["outcome"] = 0
     return expected.model_copy(update=promised)
+
+
+def promise_of(name: str) -> str:
+    """Return what a name begins with, if that promises a verdict.
+
+    Examples
+    --------
+    >>> promise_of("no_visit_on_day_8"), promise_of("mrs_miller")
+    ('no_visit', '')
+    """
+    return next((promise for promise in reversed(PROMISES) if name.startswith(f"{promise}_")), "")
 
 
 def name_problem(name: str, patient: Patient) -> str:
     """Return how an expectation contradicts the name of the patient, or nothing."""
     expected = patient.expect
+    promise = promise_of(name)
+    if not promise:
+        if expected.is_empty and not patient.also:
+            return f"nothing is expected: write expect = {{ ... }}, or begin the name with {', '.join(PROMISES)}"
+        return ""
     stated = full_expectation(name, expected)
     if expected.in_cohort not in (None, stated.in_cohort):
-        return f"the name promises in_cohort = {stated.in_cohort}"
+        return f"the name promises in_cohort = {str(stated.in_cohort).lower()}"
     if expected.outcome not in (None, stated.outcome):
         return f"the name promises outcome = {stated.outcome}"
-    if name.startswith("out_") and expected.excluded_by is None and expected.candidate is not False:
+    if promise == "out" and expected.excluded_by is None and expected.candidate is not False:
         return "say excluded_by = the id of the exclusion, or candidate = false"
-    if not name.startswith("out_") and expected.excluded_by is not None:
+    if promise != "out" and expected.excluded_by is not None:
         return "only out_ patients can have excluded_by"
     values = [value for each in (expected, *patient.also.values()) for value in each.factor.values()]
-    if name.startswith("factor_") and (not values or not any(values)):
+    if promise == "factor" and (not values or not any(values)):
         return "the name promises a factor above 0"
-    if name.startswith("no_factor_") and (not values or any(values)):
+    if promise == "no_factor" and (not values or any(values)):
         return "the name promises factors of 0"
     return ""
