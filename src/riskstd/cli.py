@@ -20,11 +20,11 @@ from riskstd import __version__
 from riskstd.cli_assure import assure
 from riskstd.cli_import import import_table
 from riskstd.cli_parts import choices_of as _choices
-from riskstd.cli_parts import print_records as _print_records
 from riskstd.cli_parts import print_table as _print_table
 from riskstd.cli_parts import results as _stdout
 from riskstd.cli_parts import to_user as _stderr
 from riskstd.cli_spec import spec_app
+from riskstd.cli_trace import trace
 from riskstd.errors import OptionError, RiskstdError, TooFewDataError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.add_typer(spec_app, name="spec")
 app.command("import")(import_table)
 app.command("assure")(assure)
+app.command("trace")(trace)
 
 _log = logging.getLogger("riskstd")
 
@@ -338,37 +339,6 @@ def report(
         raise typer.Exit(1)
     if without_rates:
         raise typer.Exit(EXIT_TOO_FEW)
-
-
-@app.command()
-def trace(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the run of one measure.")],
-    procedure: Annotated[int, typer.Option(help="procedure_id of the run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Say why a case is in, what counted, and from which claim lines."""
-    from riskstd.pipeline.trace import trace_procedure
-
-    found = trace_procedure(run_dir, procedure)
-    if as_json:
-        print(json.dumps(vars(found), indent=1, default=str))
-        return
-    _stdout.print(f"{found.measure} procedure {found.procedure_id}: {found.verdict}")
-    if found.outcome is not None:
-        _stdout.print(f"Outcome: {found.outcome}")
-    _print_records("Claim lines of the procedure", found.lines)
-    rules = [
-        {"rule": a["rule"], "excludes": "yes" if a["excludes"] else "no", "source": a["source"]}
-        for a in found.exclusions
-    ]
-    _print_records("Exclusion rules in order", rules)
-    _print_records("Hospital visits in the window", found.visits)
-    for factor in found.factors:
-        title = f"Risk factor {factor['factor']} = {factor['value']:g}"
-        if factor["diagnoses"]:
-            _print_records(title, factor["diagnoses"])
-        else:
-            _stdout.print(title)
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ def test_trace_shows_lines_rules_visits_and_diagnoses(runs):
     found = json.loads(done.stdout)
     assert (found["verdict"], found["outcome"]) == ("in the cohort", 1)
     assert len(found["lines"]) >= 1
-    assert [answer["excludes"] for answer in found["exclusions"]] == [False] * len(found["exclusions"])
+    assert [decision["answer"] for decision in found["exclusions"]] == [False] * len(found["exclusions"])
     assert any(visit["counted"] for visit in found["visits"])
 
 
@@ -99,7 +99,7 @@ def test_trace_of_an_excluded_procedure_names_the_rule(runs):
     done = riskstd("trace", runs / "asc-18", "--procedure", row["procedure_id"], "--json")
     found = json.loads(done.stdout)
     assert found["verdict"] == "excluded by age_under_65"
-    assert {a["rule"] for a in found["exclusions"] if a["excludes"]} >= {"age_under_65"}
+    assert "cohort.exclusions[age_under_65]" in {d["clause"] for d in found["exclusions"] if d["answer"]}
     assert found["outcome"] is None
 
 

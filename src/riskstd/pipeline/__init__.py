@@ -1,8 +1,29 @@
 """The flow in one place, and its manifest."""
 
-from riskstd.pipeline.batch import run_measures
-from riskstd.pipeline.reports import write_report
-from riskstd.pipeline.run import Run, run_measure
-from riskstd.pipeline.settings import RunSettings
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from riskstd.pipeline.batch import run_measures
+    from riskstd.pipeline.reports import write_report
+    from riskstd.pipeline.run import Run, run_measure
+    from riskstd.pipeline.settings import RunSettings
 
 __all__ = ["Run", "RunSettings", "run_measure", "run_measures", "write_report"]
+
+# Public names load on first use, so that a trace need not load engine and model.
+_PLACES = {
+    "Run": "riskstd.pipeline.run",
+    "RunSettings": "riskstd.pipeline.settings",
+    "run_measure": "riskstd.pipeline.run",
+    "run_measures": "riskstd.pipeline.batch",
+    "write_report": "riskstd.pipeline.reports",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'riskstd.pipeline' has no attribute {name!r}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ibis.util import gen_name
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,6 +18,8 @@ def materialize(table: ir.Table, connection: BaseBackend) -> ir.Table:
 
     A DuckDB connection to a file keeps the rows there, compressed, so that they take no memory but its buffers.
     """
+    from ibis.util import gen_name
+
     if connection.name == "duckdb":
         return connection.create_table(gen_name("riskstd"), table)
     return table.cache()
