@@ -63,6 +63,20 @@ def test_commands_in_order(here):
         assert done.returncode == 0, (words, done.stderr)
 
 
+def test_trace_page_runs_from_top_to_bottom(here):
+    """The Python block of docs/trace.md looks at the run that its commands made."""
+    lines = [line for block in blocks("bash", "docs/trace.md") for line in block.splitlines()]
+    for line in lines:
+        words = [sys.executable, "-m", "riskstd.cli", *shlex.split(line)[1:]]
+        done = subprocess.run(words, cwd=here, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, (line, done.stderr)
+    (script,) = blocks("python", "docs/trace.md")
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "excluded the procedure"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path):
     targets = [link for link in LINK.findall(path.read_text("utf-8")) if "://" not in link]
