@@ -57,11 +57,11 @@ def generate(delivery: Path, asked: argparse.Namespace) -> None:
 
 def split(out: Path) -> dict[str, Any]:
     """Seconds of every step of every measure, as the runs state them, and what the runs are."""
-    manifests = [json.loads((out / name.lower() / "manifest.json").read_text("utf-8")) for name in MEASURES]
+    manifests = {name: json.loads((out / name.lower() / "manifest.json").read_text("utf-8")) for name in MEASURES}
     return {
-        "settings": manifests[0]["settings"],
-        "counts": {m["definition"]["id"]: m["counts"] for m in manifests},
-        "steps": {m["definition"]["id"]: m["timings_seconds"] for m in manifests},
+        "settings": manifests[MEASURES[0]]["settings"],
+        "counts": {name: manifest["counts"] for name, manifest in manifests.items()},
+        "steps": {name: manifest["timings_seconds"] for name, manifest in manifests.items()},
     }
 
 
