@@ -127,7 +127,6 @@ def rows_where(path: Path, column: str, value: int | str, columns: list[str] | N
         groups = [n for n in range(file.num_row_groups) if _may_hold(file.metadata.row_group(n).column(place), value)]
         wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
         table = file.read_row_groups(groups, columns=wanted, use_threads=False)
-    # An expression would load pandas for nothing.
     return table.filter(pc.call_function("equal", [table[column], value]))
 
 
