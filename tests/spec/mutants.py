@@ -103,7 +103,7 @@ def candidates_of(measure: Measure) -> list[Mutant]:
     for path, place, clause in _clauses(measure.definition, "", ()):
         if path.startswith(DECIDING):
             found += _of_clause(measure, path, place, clause)
-        elif path.startswith("options."):
+        elif path.startswith("options.") and not _is_of_the_score(measure, path):
             found += [
                 Mutant(path, f"default {choice}", (*place, "default"), choice)
                 for choice in clause.choices  # type: ignore[attr-defined]
@@ -158,7 +158,8 @@ def _of_clause(measure: Measure, path: str, place: Place, clause: Clause) -> Ite
             days = [value + timedelta(days=step) for step in (1, -1)]
             yield from (Mutant(path, f"{key} {day}", at, day) for day in days)
         elif isinstance(value, tuple) and not any(isinstance(item, Clause) for item in value):
-            yield from _of_list(measure, path, at, key, list(value))
+            reference = getattr(clause, "reference", None)
+            yield from _of_list(measure, path, at, key, [item for item in value if item != reference])
         elif isinstance(value, str):
             yield from _of_text(measure, path, at, clause, key, value)
 
@@ -202,6 +203,13 @@ def _decides_nothing(measure: Measure, path: str, item: Any) -> bool:
     maps = [measure.table(clause.table) for clause in measure.definition.risk.condition_maps]
     held = any(f.kind == "condition_category" and item in f.categories for f in measure.definition.risk.factors)
     return not held or not any(row["category"] == str(item) for table in maps for row in table.rows)
+
+
+def _is_of_the_score(measure: Measure, path: str) -> bool:
+    """Options that choose among clauses on the score alone decide on no patient."""
+    name = path.removeprefix("options.")
+    chosen = [each for each, clause in measure.definition.clauses() if clause.when and clause.when.option == name]
+    return bool(chosen) and all(each.startswith("score") for each in chosen)
 
 
 def _stands_beside_another(measure: Measure, path: str) -> bool:
