@@ -12,10 +12,10 @@ from oracle.engine import run_engine
 from oracle.judge import judge
 from riskstd.claims import Claims
 from riskstd.cohort import build_cohort
-from riskstd.riskfactors import build_risk_factors
-from riskstd.spec import load_measure
 from riskstd.pipeline.assurance.drawing import Drawing, draw
 from riskstd.pipeline.assurance.patients import Index, Patient
+from riskstd.riskfactors import build_risk_factors
+from riskstd.spec import load_measure
 
 STAY = "claim_id admission_date discharge_date principal_diagnosis\nI1 +2 +4 {}\n"
 PROCEDURE = "claim_id code\nI1 {}\n"
