@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oracle.judge import judge as judge_by_oracle
 from riskstd.pipeline.assurance.judging import judge
 from riskstd.pipeline.assurance.people import Delivery, Person
 from riskstd.pipeline.assurance.verdicts import complaints
@@ -16,7 +15,6 @@ from riskstd.spec.definition import columns_of
 from spec.mutants import Mutant, mutants_of, mutated
 from spec.run import deliveries
 
-Answers = Callable[[Delivery, Measure], dict[int, list[str]]]
 SHOWN = 3
 _COLUMN = re.compile(r"risk factor (\w+) = ")
 
@@ -36,14 +34,7 @@ def by_engine(delivery: Delivery, measure: Measure) -> dict[int, list[str]]:
     return {person.person_key: complaints(person, answer) for person in delivery.persons}
 
 
-def by_oracle(delivery: Delivery, measure: Measure) -> dict[int, list[str]]:
-    """Return the same of the oracle."""
-    under = measure.with_options(dict(delivery.setting.options))
-    answer = judge_by_oracle(delivery.rows, under, absent=delivery.setting.absent, period=delivery.setting.period)
-    return {person.person_key: complaints(person, answer) for person in delivery.persons}
-
-
-def notice(measure_id: str, mutants: Iterable[Mutant] | None = None, answers: Answers = by_engine) -> list[Noticed]:
+def notice(measure_id: str, mutants: Iterable[Mutant] | None = None) -> list[Noticed]:
     """Run the patients of a measure on its mutants; changes of several risk factors share a run.
 
     A risk factor's change shows in its own columns alone, so each is noticed by what is said of them.
@@ -51,9 +42,9 @@ def notice(measure_id: str, mutants: Iterable[Mutant] | None = None, answers: An
     measure = load_measure(measure_id, definitions=None)
     wanted = mutants_of(measure) if mutants is None else list(mutants)
     shared = {mutant for mutant in wanted if mutant.factor and mutant.factor not in _interacting(measure)}
-    found = [_alone(measure, mutant, answers) for mutant in wanted if mutant not in shared]
+    found = [_alone(measure, mutant) for mutant in wanted if mutant not in shared]
     for batch in _batches(measure, [mutant for mutant in wanted if mutant in shared]):
-        found += _together(measure, batch, answers)
+        found += _together(measure, batch)
     order = {mutant: position for position, mutant in enumerate(wanted)}
     return sorted(found, key=lambda each: order[each.mutant])
 
@@ -64,24 +55,24 @@ def _interacting(measure: Measure) -> set[str]:
     return {name for factor in products for name in (factor.name, *factor.factors)}
 
 
-def _alone(measure: Measure, mutant: Mutant, answers: Answers) -> Noticed:
+def _alone(measure: Measure, mutant: Mutant) -> Noticed:
     changed = mutated(measure, [mutant])
     assert changed is not None
     for delivery in _likely_first(measure.id, mutant):
-        said = _said(delivery, changed, answers)
+        said = _said(delivery, changed)
         if said:
             return Noticed(mutant, tuple(said[:SHOWN]))
     return Noticed(mutant, ())
 
 
-def _together(measure: Measure, batch: list[Mutant], answers: Answers) -> list[Noticed]:
+def _together(measure: Measure, batch: list[Mutant]) -> list[Noticed]:
     changed = mutated(measure, batch)
     assert changed is not None
     columns = {factor.name: columns_of(factor) for factor in measure.definition.risk.factors}
     left = {mutant: set(columns[mutant.factor]) for mutant in batch}
     found: list[Noticed] = []
     for delivery in _likely_first(measure.id, batch[0]):
-        said = _said(delivery, changed, answers)
+        said = _said(delivery, changed)
         for mutant, own in list(left.items()):
             hits = [text for text in said if own.intersection(_COLUMN.findall(text))]
             if hits:
@@ -106,9 +97,9 @@ def _batches(measure: Measure, mutants: list[Mutant]) -> list[list[Mutant]]:
     return batches
 
 
-def _said(delivery: Delivery, measure: Measure, answers: Answers) -> list[str]:
+def _said(delivery: Delivery, measure: Measure) -> list[str]:
     titles: dict[int, Person] = {person.person_key: person for person in delivery.persons}
-    answered = answers(delivery, measure)
+    answered = by_engine(delivery, measure)
     return [f"{titles[key].title}: {text}" for key, texts in answered.items() for text in texts]
 
 
