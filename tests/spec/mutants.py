@@ -84,7 +84,9 @@ def mutated(measure: Measure, mutants: list[Mutant]) -> Measure | None:
         check_references(definition, measure.file, measure.tables)
     except (ValidationError, SpecError):
         return None
-    return replace(measure, definition=definition)
+    changed = replace(measure, definition=definition)
+    # Without any version of the tables the engine refuses the definition, in words.
+    return changed if changed.planned_tables else None
 
 
 def tree_of(measure: Measure) -> dict[str, Any]:

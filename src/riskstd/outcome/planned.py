@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import ibis
 import pyarrow as pa
 
+from riskstd.errors import SpecError
 from riskstd.spec.years import Years
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ def judge_stays(measure: Measure, stays: ir.Table, codes: StayCodes) -> ir.Table
     Planned admission algorithm 4.0: the principles are in ASCQR manual v14.0 (p. 1-16, 1-25, 1-29, 1-33);
     docs/measure-logic.md, section 3.
     """
+    if not measure.planned_tables:
+        raise SpecError(
+            f"no version of planned_admission.tables holds in {measure.file} under its options",
+            expected="a version for the value that its option has",
+            hint="add that version, or choose another value with --option",
+        )
     parts = [_judge_by(measure, tables, admitted_in(stays, tables), codes) for tables in measure.planned_tables]
     return reduce(lambda a, b: a.union(b), parts)
 
