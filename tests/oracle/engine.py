@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from oracle.judge import PROCEDURE_COLUMNS, Judgement, key_of
 from oracle.people import Row
 from riskstd.claims import Claims
+from riskstd.pipeline.assurance.judging import rows_of
 from riskstd.spec import Measure
 
 VISIT_COLUMNS = (
@@ -64,21 +64,3 @@ def run_engine(
     for row in rows_of(risk.unmapped_codes):
         judgement.unmapped_codes.append({name: row[name] for name in ("code", "procedures")})
     return judgement
-
-
-def rows_of(frame: Any) -> list[dict[str, Any]]:
-    """Return a frame as rows of plain Python values; every kind of missing value is None."""
-    return [{str(name): plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def plain(value: Any) -> Any:
-    """Return a plain Python value."""
-    if value is None or value != value:
-        return None
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, datetime):
-        return value.date()
-    return value

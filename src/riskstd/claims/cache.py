@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from riskstd.claims.claims import MANIFEST, Claims
 from riskstd.claims.files import find_delivery, fingerprint
-from riskstd.claims.reader import how_read, read_claims
-from riskstd.engines.shortage import in_words
+from riskstd.claims.reader import how_read, no_room_for_tables, read_claims
 from riskstd.errors import ClaimsError
 from riskstd.tables import CLAIMS_TABLES
 
@@ -78,15 +77,7 @@ def open_or_read_claims(
                 target.replace(fresh / "old")
             (fresh / "claims").replace(target)
         except Exception as error:
-            raise in_words(
-                error,
-                doing="reading",
-                writing="claims tables",
-                place=target.parent,
-                memory=memory,
-                hint="free space there of about the size of the delivery, or write to another disk",
-                kind=ClaimsError,
-            ) from None
+            raise no_room_for_tables(error, target, memory) from None
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return Claims.from_folder(target)

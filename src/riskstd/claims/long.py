@@ -20,7 +20,7 @@ from riskstd.claims.groups import memory_limit
 from riskstd.claims.ranges import Codes, Columns, PersonRanges, row_order
 from riskstd.claims.rowgroups import MISSING, Coded, RowGroups
 from riskstd.claims.scan import in_order
-from riskstd.claims.staging import ROWS_OF_A_BLOCK, columns_present
+from riskstd.claims.staging import ROWS_OF_A_BLOCK, columns_present, flat
 from riskstd.tables import DIAGNOSES, OUTPATIENT_LINES, PROFESSIONAL_LINES
 
 if TYPE_CHECKING:
@@ -140,20 +140,15 @@ def _in_order(con: duckdb.DuckDBPyConnection, table: str, key: str) -> bool:
 
 
 def _whole(table: pa.Table, name: str) -> np.ndarray:
-    column = _flat(table.column(name))
+    column = flat(table.column(name))
     if pa.types.is_date32(column.type):
         column = column.cast(pa.int32())
     return column.fill_null(MISSING).to_numpy() if column.null_count else column.to_numpy()
 
 
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    chunks = column.combine_chunks()
-    return chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
-
-
 def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    flat = _flat(column)
-    return flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
+    cells = flat(column)
+    return cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
 
 
 @dataclass
@@ -193,7 +188,7 @@ class _Collected:
             days = _whole(claims, "day")
             texts = {name: self.code(name).number(_coded(claims.column(name))) for name in _CLAIM_TEXTS[setting]}
             about = {"person": persons.astype(np.int32), "row": _whole(claims, "row"), "day": days}
-            about["claim_id"] = _fixed_width(_flat(claims.column("claim_id")), self.width)
+            about["claim_id"] = _fixed_width(flat(claims.column("claim_id")), self.width)
             place = self.ranges.add(f"{setting}_claims", persons, about | texts)
             if slots is None or not len(claim):
                 continue
@@ -239,9 +234,7 @@ class _Collected:
         for lines, cells in in_order(tasks, self.threads):
             persons = _whole(lines, "person_key")
             about = {name: _whole(lines, name) for name in ("claim_row", "line_number", "day", "tie")}
-            columns = {
-                n: self._numbers(cells, n) for n in names if n not in (*_MODIFIERS, "line_diagnosis", "line_version")
-            }
+            columns = {name: self._numbers(cells, name) for name in names}
             about["modifiers"] = self._modifiers(cells)
             self.ranges.add(f"{setting}_lines", persons, about | columns)
             if setting == "professional":

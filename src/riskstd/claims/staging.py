@@ -378,7 +378,7 @@ def _filled_slots(block: pa.Table, slots: dict[int, tuple[str, str | None]]) -> 
     rows, positions, codes, versions = [], [], [], []
     number = block.column("row").combine_chunks().to_numpy()
     for position, (code, version) in slots.items():
-        column = _flat(block.column(code))
+        column = flat(block.column(code))
         filled = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
         rows.append(number[filled])
         positions.append(np.full(len(filled), position, np.int32))
@@ -386,7 +386,7 @@ def _filled_slots(block: pa.Table, slots: dict[int, tuple[str, str | None]]) -> 
         versions.append(
             pa.nulls(len(filled), pa.string())
             if version is None
-            else _flat(block.column(version)).take(pa.array(filled)).cast(pa.string())
+            else flat(block.column(version)).take(pa.array(filled)).cast(pa.string())
         )
     return pa.table(
         {
@@ -398,7 +398,8 @@ def _filled_slots(block: pa.Table, slots: dict[int, tuple[str, str | None]]) -> 
     )
 
 
-def _flat(column: pa.ChunkedArray) -> pa.Array:
+def flat(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array."""
     chunks = column.combine_chunks()
     return chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
 
@@ -527,7 +528,7 @@ class _Reading:
             if name not in self.sources:
                 arrays.append(pa.nulls(table.num_rows, arrow_type(_kind(name))))
                 continue
-            cells = _flat(table.column(self.sources[name]))
+            cells = flat(table.column(self.sources[name]))
             values, unreadable = self.cleaner.clean(_kind(name), cells)
             arrays.append(values)
             if unreadable and not name.startswith(_OPTIONAL_DATES):

@@ -85,6 +85,10 @@ class Eights:
     def __len__(self) -> int:
         return len(self.copies)
 
+    def begin(self, of: LaneRefitter) -> None:
+        """Set modes and sums of w to those of the full fit."""
+        self.u[:], self.sum_w[:], self.sum_w1[:] = (part[:, None] for part in of.start_modes)
+
     def first(self, n_eights: int) -> Eights:
         """The first of them, sharing their memory."""
         part = Eights.__new__(Eights)
@@ -137,10 +141,6 @@ class LaneWork:
         of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_odds, self.block_residual)
         if pattern_index is not None:
             of.kernels.join_blocks(self.block_odds, pattern_index, self.odds, self.residual)
-
-    def begin(self, of: LaneRefitter) -> None:
-        """Set modes and sums of w to those of the full fit."""
-        self.u[:], self.sum_w[:], self.sum_w1[:] = (part[:, None] for part in of.start_modes)
 
     def move(self, of: LaneRefitter, theta: FloatArray, step: FloatArray) -> FloatArray:
         """Theta (8, n_coefficients + 1) after a step; modes and sums of w move along to first order."""

@@ -85,7 +85,7 @@ class LaneSolver:
         """Steps of all resamples from the full fit, from the sums over their facilities."""
         of, n = self._of, len(number)
         self._set_copies(number, eights)
-        eights.u[:], eights.sum_w[:], eights.sum_w1[:] = (part[:, None] for part in of.start_modes)
+        eights.begin(of)
         np.copyto(eights.weight, eights.copies, casting="same_kind")
         curvature = unpack(of.curvatures.sums(of.kernels, eights.weight).reshape(n, -1))
         score, events, *counts = of.split_start(of.start_values.sums(of.kernels, eights.copies).reshape(n, -1))

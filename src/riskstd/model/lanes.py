@@ -107,7 +107,7 @@ class LaneRefitter(Refitter):
         def scores_of_eight(steps: FloatArray) -> FloatArray:
             work = self.work
             eights = work.eights(1)
-            work.begin(self)
+            eights.begin(self)
             work.copies[:] = 1.0
             theta = work.move(self, np.tile(self.start_theta, (LANES, 1)), steps)
             score = work.score(self, theta, events, LANE_MODE_STEP)
@@ -124,7 +124,7 @@ class LaneRefitter(Refitter):
 
         if self.is_reml:
             eights, start = self.work.eights(1), np.tile(self.start_theta, (LANES, 1))
-            self.work.begin(self)
+            eights.begin(self)
             self.work.copies[:] = 1.0
             fill_forms(self, eights, start, none_held)
             self.start_reml = float(reml_term(eights, start)[0])

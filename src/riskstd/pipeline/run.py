@@ -193,14 +193,9 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
     with _timed(timings, "risk_factors"):
         parts.start(f"{measure.id}: risk factors")
         risk = build_risk_factors(claims, cohort, measure)
-    modelled, reason = None, ""
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
-        # Whatever the model refuses here was built by the stages before it: the data are too few, not wrong.
-        try:
-            modelled = _model(measure, cohort, visits, risk, settings, parts)
-        except (TooFewDataError, FitError) as error:
-            reason = f"Too few data for a model: {error.found}; needed: {error.expected}."
+        modelled, reason = model_or_reason(measure, cohort, visits, risk, settings, parts)
     return {
         "cohort": cohort,
         "visits": visits,
@@ -211,21 +206,27 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
     }
 
 
-def _model(
+def model_or_reason(
     measure: Measure, cohort: Cohort, visits: Visits, risk: RiskFactors, settings: RunSettings, parts: Parts
-) -> Modelled:
-    return model_outcomes(
-        cohort.procedures,
-        visits.outcomes,
-        risk.table,
-        measure,
-        method=settings.method,
-        n_nodes=settings.n_nodes,
-        interval=settings.interval,
-        n_bootstrap=settings.n_bootstrap or measure.definition.score.interval.replicates,
-        seed=settings.seed,
-        progress=lambda done, total: parts.within(done, total, f"{measure.id}: bootstrap"),
-    )
+) -> tuple[Modelled | None, str]:
+    """Return the model and rates of a run's settings, or why there are none."""
+    # Whatever the model refuses here was built by the stages before it: the data are too few, not wrong.
+    try:
+        modelled = model_outcomes(
+            cohort.procedures,
+            visits.outcomes,
+            risk.table,
+            measure,
+            method=settings.method,
+            n_nodes=settings.n_nodes,
+            interval=settings.interval,
+            n_bootstrap=settings.n_bootstrap or measure.definition.score.interval.replicates,
+            seed=settings.seed,
+            progress=lambda done, total: parts.within(done, total, f"{measure.id}: bootstrap"),
+        )
+    except (TooFewDataError, FitError) as error:
+        return None, f"Too few data for a model: {error.found}; needed: {error.expected}."
+    return modelled, ""
 
 
 def _write(

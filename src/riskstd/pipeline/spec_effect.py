@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from riskstd.cohort import build_cohort
 from riskstd.cohort.cut import cut_claims
-from riskstd.errors import FitError, TooFewDataError
 from riskstd.outcome import find_hospital_visits
 from riskstd.pipeline.engine import claims_for_run, memory_errors
 from riskstd.pipeline.manifest import describe_definition, versions
-from riskstd.pipeline.modelling import model_outcomes
 from riskstd.pipeline.progress import Parts, Progress
+from riskstd.pipeline.run import model_or_reason
 from riskstd.pipeline.settings import DEFAULT_SEED, RunSettings, check_settings, period_text, settings_of
 from riskstd.pipeline.write import whole_folder, write_csv, write_json
 from riskstd.riskfactors import build_risk_factors
@@ -158,22 +157,9 @@ def _side(measure: Measure, claims: Claims, settings: RunSettings, model: bool, 
     parts.start(f"{measure.id}: model and rates")
     if not model:
         return _Side(candidates, None, "No models were asked for.")
-    try:
-        modelled = model_outcomes(
-            cohort.procedures,
-            visits.outcomes,
-            build_risk_factors(claims, cohort, measure).table,
-            measure,
-            method=settings.method,
-            n_nodes=settings.n_nodes,
-            interval=settings.interval,
-            n_bootstrap=settings.n_bootstrap or measure.definition.score.interval.replicates,
-            seed=settings.seed,
-            progress=lambda done, total: parts.within(done, total, f"{measure.id}: bootstrap"),
-        )
-    except (TooFewDataError, FitError) as error:
-        return _Side(candidates, None, f"Too few data for a model: {error.found}; needed: {error.expected}.")
-    return _Side(candidates, modelled.rates.to_frame(), "")
+    risk = build_risk_factors(claims, cohort, measure)
+    modelled, reason = model_or_reason(measure, cohort, visits, risk, settings, parts)
+    return _Side(candidates, None if modelled is None else modelled.rates.to_frame(), reason)
 
 
 def _verdicts(procedures: pd.DataFrame, excluded: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
