@@ -215,7 +215,9 @@ def test_ratios_equal_those_of_one_refit_at_a_time():
     refitter = LaneRefitter(fit)
     refits = refitter.refit_many(resamples(fit.n_facilities, 11))
     effects = [refit.effects + 0.1 for refit in refits]
-    for one, other in zip(refitter.ratios(refits, effects), Refitter.ratios(refitter, refits, effects), strict=True):
+    for one, other in zip(
+        refitter.ratios(refits, effects).T, Refitter.ratios(refitter, refits, effects).T, strict=True
+    ):
         assert_allclose(one, other, rtol=1e-8)
 
 

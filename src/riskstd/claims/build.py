@@ -61,7 +61,7 @@ _LINE_CONTENT = {
 def build_person_keys(con: duckdb.DuckDBPyConnection) -> None:
     """Number every person of the delivery by the order of their identifiers."""
     roles = ("beneficiary", "span", *(f"{s}_{part}" for s in SETTINGS for part in ("header", "line")))
-    every = " UNION ALL ".join(f"SELECT DISTINCT person_id FROM raw_{role}" for role in roles)
+    every = " UNION ALL ".join(f"SELECT DISTINCT person_id FROM people_{role}" for role in roles)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE every_person_key AS
         SELECT row_number() OVER (ORDER BY person_id) AS person_key, person_id

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from riskstd.claims.staging import PersonGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import duckdb
 
     from riskstd.claims.files import Delivery
@@ -16,10 +21,14 @@ _BYTES_OF_A_ROW = 150
 """Of a claim or line while it is joined."""
 _SHARE_OF_MEMORY = 0.6
 _MOST_GROUPS = 1000
+_FEWEST, _MOST = 0.5, 1.2
+"""Of the wanted size, what a group may have to end where blocks end."""
 
 
 def people_in_groups(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged) -> list[PersonGroup]:
     """Cut the people of a delivery, in the order of their keys, into as many groups as memory asks for.
+
+    Groups end where blocks of rows end, as far as they can: a block that two groups share is read for both.
 
     Parameters
     ----------
@@ -39,7 +48,8 @@ def people_in_groups(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged:
     rows = sum(staged.rows[file.name] for file in delivery.files)
     wanted = -(-rows * _BYTES_OF_A_ROW // int(_SHARE_OF_MEMORY * memory_limit(con)))
     count = max(1, min(wanted, people, _MOST_GROUPS))
-    first = [1 + people * number // count for number in range(count)]
+    free = _keys_of(con, cuts_between(staged.people_of_blocks())) if count > 1 else []
+    first = first_keys(people, count, free)
     keys = ", ".join(map(str, first[1:]))
     later = con.execute(
         f"SELECT person_id FROM every_person_key WHERE person_key IN ({keys or 'NULL'}) ORDER BY person_key"
@@ -47,6 +57,57 @@ def people_in_groups(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged:
     ids = [None, *(person_id for (person_id,) in later), None]
     ends = [*(key - 1 for key in first[1:]), people]
     return [PersonGroup(*group) for group in zip(first, ends, ids[:-1], ids[1:], strict=True)]
+
+
+def first_keys(people: int, count: int, free: Sequence[int]) -> list[int]:
+    """Return the first key of each group: about `count` groups, cut at free keys where one is near.
+
+    Parameters
+    ----------
+    people : int
+        Number of keys, from 1 on.
+    count : int
+        Groups that memory asks for.
+    free : sequence of int
+        Keys, ascending, before which a cut costs nothing.
+
+    Examples
+    --------
+    >>> first_keys(100, 4, [])
+    [1, 26, 51, 76]
+    >>> first_keys(100, 4, [29, 40, 58])
+    [1, 29, 58, 83]
+    """
+    size = -(-people // count)
+    first = [1]
+    while first[-1] + size <= people:
+        low = bisect_left(free, first[-1] + max(1, int(_FEWEST * size)))
+        high = bisect_right(free, first[-1] + int(_MOST * size))
+        first.append(free[high - 1] if low < high else first[-1] + size)
+    return first
+
+
+def cuts_between(spans: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the first values of spans before which all spans that began have ended.
+
+    Examples
+    --------
+    >>> cuts_between([("d", "f"), ("a", "b"), ("b", "c"), ("g", "g")])
+    ['d', 'g']
+    """
+    cuts, reach = [], None
+    for low, high in sorted(spans):
+        if reach is not None and low > reach:
+            cuts.append(low)
+        reach = high if reach is None else max(reach, high)
+    return cuts
+
+
+def _keys_of(con: duckdb.DuckDBPyConnection, person_ids: list[str]) -> list[int]:
+    con.register("cut_ids", pa.table({"person_id": pa.array(person_ids, pa.string())}))
+    found = con.execute("SELECT person_key FROM every_person_key JOIN cut_ids USING (person_id) ORDER BY 1").fetchall()
+    con.unregister("cut_ids")
+    return [int(key) for (key,) in found]
 
 
 def memory_limit(con: duckdb.DuckDBPyConnection) -> float:

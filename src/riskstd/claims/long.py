@@ -180,7 +180,7 @@ class _Collected:
 
     def _collect_claims(self, setting: str) -> None:
         mine = f" AND person_key BETWEEN {self.people.first_key} AND {self.people.last_key}"
-        rows = _rows(self.con, claims_in_use(setting) + mine, f"{setting}_claims", "row")
+        rows = _rows(self.con, claims_in_use(setting) + mine, f"{setting}_claims WHERE true{mine}", "row")
         tasks = (partial(self._claims_of_block, setting, number, claims) for number, claims in rows)
         own_principal = columns_present(self.delivery, f"{setting}_header", "principal_diagnosis")  # type: ignore[arg-type]
         for claims, slots, claim in in_order(tasks, self.threads):

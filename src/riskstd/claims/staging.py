@@ -114,6 +114,8 @@ SHOWN_POSITIONS = 5
 ROWS_OF_A_BLOCK = 1 << 24  # more than a block of bytes can hold
 _OPTIONAL_DATES = ("procedure_day",)
 """Dates that may hold anything: nothing rests on them."""
+READ_BY_GROUPS = ("professional", "outpatient")
+"""Settings whose claims and lines are joined group by group of people."""
 
 # In a layout with all kinds of claims in one file, kind and bill type tell the settings apart.
 _INPATIENT_BILLS = "('11', '41')"
@@ -154,6 +156,11 @@ class Staged:
         blocks = self.blocks[role]
         return blocks.slot_folder / blocks.path(number).name if blocks.slots else None
 
+    def people_of_blocks(self) -> list[tuple[str, str]]:
+        """Return the first and last identifier of every block that is read by groups of people."""
+        grouped = {id(b): b for role, b in self.blocks.items() if role.startswith(READ_BY_GROUPS)}
+        return [ends for blocks in grouped.values() for ends in blocks.ends_of_people()]
+
 
 def stage_files(
     con: duckdb.DuckDBPyConnection,
@@ -192,6 +199,7 @@ def stage_files(
         for file in files:
             _stage_file(_Reading(file, layout, cleaner, blocks, threads), staged, read)
         _create_views(con, layout, kind, blocks)
+        _create_people_views(con, layout, kind, blocks)
         staged.blocks |= dict.fromkeys(layout.files[kind].provides, blocks)
         if is_mixed(layout, kind):
             kept = con.execute(f"SELECT count(*) FROM read_{kind} WHERE setting IS NOT NULL").fetchall()[0][0]
@@ -199,6 +207,7 @@ def stage_files(
     for role in set(ROLE_COLUMNS) - {role for about in layout.files.values() for role in about.provides}:
         columns = ", ".join(f"{_null(name)} AS {name}" for name in ROLE_COLUMNS[role])
         con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {columns}, 0 AS row WHERE false")
+        con.execute(f"CREATE OR REPLACE TEMP VIEW people_{role} AS SELECT person_id FROM raw_{role}")
     return staged
 
 
@@ -246,7 +255,7 @@ def limit_to_people(
         con.execute("SET VARIABLE first_id = ?", [people.first_id])
         con.execute("SET VARIABLE next_id = ?", [people.next_id])
     for kind, about in delivery.layout.files.items():
-        if any(role.startswith(("professional", "outpatient")) for role in about.provides):
+        if any(role.endswith(("_header", "_line")) for role in about.provides):
             _create_views(con, delivery.layout, kind, staged.blocks[about.provides[0]], people)
 
 
@@ -276,6 +285,17 @@ def _create_views(
         if role.endswith("_header"):
             con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role}_slots AS SELECT * FROM slots_{kind}")
         con.execute(f"CREATE OR REPLACE TEMP VIEW raw_{role} AS SELECT {own}, row FROM read_{kind}{mine}")
+
+
+def _create_people_views(con: duckdb.DuckDBPyConnection, layout: Layout, kind: str, blocks: _BlockFolder) -> None:
+    """View `people_<role>`: every identifier of a role at least once, from the few rows that blocks keep of them."""
+    for role in layout.files[kind].provides:
+        rows = (
+            f"raw_{role}"
+            if is_mixed(layout, kind)
+            else f"read_parquet({quoted_path(blocks.people_folder / '*.parquet')})"
+        )
+        con.execute(f"CREATE OR REPLACE TEMP VIEW people_{role} AS SELECT person_id FROM {rows}")
 
 
 def _sources(folder: Path, numbers: list[int] | None) -> str:
@@ -410,13 +430,16 @@ class _BlockFolder:
     def __init__(self, folder: Path, columns: list[str]) -> None:
         self.folder, self.columns = folder, columns
         self.slot_folder = folder.with_name(f"{folder.name}_slots")
+        self.people_folder = folder.with_name(f"{folder.name}_people")
         self.slots = _slots(columns)
         self.schema = pa.schema([*((name, arrow_type(_kind(name))) for name in columns), ("row", pa.int64())])
         self._next = 0
         self._people: dict[int, tuple[str, str] | None] = {}
         folder.mkdir(parents=True)
+        self.people_folder.mkdir()
         empty, number = self.schema.empty_table(), self.new_number()
         self.write(empty, number)
+        self._write_people(pa.array([], pa.string()), number)
         if self.slots:
             self.slot_folder.mkdir()
             self.write_slots(_filled_slots(empty, self.slots), number)
@@ -431,10 +454,26 @@ class _BlockFolder:
         return self.folder / _block_name(number)
 
     def note_people(self, number: int, person_ids: pa.Array) -> None:
-        """Remember the first and last identifier in a block; None where rows have none."""
-        ends = pc.min_max(person_ids)
-        has_all = len(person_ids) > 0 and not person_ids.null_count
+        """Remember the first and last identifier in a block, None where rows have none, and keep each once."""
+        known = pc.unique(person_ids)
+        ends = pc.min_max(known)
+        has_all = len(known) > 0 and not known.null_count
         self._people[number] = (ends["min"].as_py(), ends["max"].as_py()) if has_all else None
+        self._write_people(known, number)
+
+    def _write_people(self, person_ids: pa.Array, number: int) -> None:
+        pq.write_table(
+            pa.table({"person_id": person_ids}),
+            self.people_folder / _block_name(number),
+            compression="lz4",
+            use_dictionary=False,
+            write_statistics=False,
+            store_schema=False,
+        )
+
+    def ends_of_people(self) -> list[tuple[str, str]]:
+        """Return the first and last identifier of each block; those with rows without any are left out."""
+        return [ends for ends in self._people.values() if ends is not None]
 
     def with_people(self, people: PersonGroup) -> list[int]:
         """Return the blocks that may have rows of some people."""
@@ -470,6 +509,7 @@ class _BlockFolder:
         for old in range(number, self._next):
             self.path(old).unlink(missing_ok=True)
             (self.slot_folder / self.path(old).name).unlink(missing_ok=True)
+            (self.people_folder / self.path(old).name).unlink(missing_ok=True)
             self._people.pop(old, None)
         self._next = number
 

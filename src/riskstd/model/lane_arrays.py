@@ -114,7 +114,7 @@ class LaneWork:
         self.block_odds, self.block_residual = self.odds, self.residual = lines(n_rows), lines(n_rows)
         self.carry = (0, of.layout.index, self.block_residual)
         if of.layout.pattern_index is not None:
-            self.odds, self.residual = (half_lines(of.layout.n_rows) for _ in range(2))
+            self.odds, self.residual = paired_rows(of.layout.n_rows)
             self.carry = (of.layout.n_shared, of.layout.pattern_index, self.block_residual)
         self._eights = Eights(1, n_facilities)
         self.turn_to(self._eights, 0)
@@ -248,15 +248,19 @@ def lane_count(dtype: type[np.floating]) -> int:
     return LINE_BYTES // np.dtype(dtype).itemsize
 
 
-def half_lines(n: int) -> NDArray[np.float32]:
-    """Zeros in n rows of eight float32, two to a line of the cache.
+def paired_rows(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Zeros in two arrays of n rows of eight float32; row i of both shares a line of the cache.
+
+    Who has read one has the other at hand.
 
     Examples
     --------
-    >>> half_lines(3).shape
-    (3, 8)
+    >>> odds, residual = paired_rows(3)
+    >>> odds.shape, residual.shape, odds.strides
+    ((3, 8), (3, 8), (64, 4))
     """
-    return lines(-(-n // 2), np.float32).reshape(-1, LANES)[:n]
+    both = lines(n, np.float32)
+    return both[:, :LANES], both[:, LANES:]
 
 
 def lines(n: int, dtype: type[np.floating] = np.float64) -> NDArray[Any]:

@@ -83,9 +83,9 @@ class LaneRefitter(Refitter):
             for multiplicity, refit in zip(multiplicities, refits, strict=True)
         ]
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> list[FloatArray]:
+    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> FloatArray:
         """Predicted / expected of every facility; see `Refitter.ratios`."""
-        out: list[FloatArray] = []
+        out = np.empty((self.cells.n_facilities, len(refits)))
         layout, work = self.layout, self.work
         for start in range(0, len(refits), LANES):
             n = min(LANES, len(refits) - start)
@@ -95,7 +95,7 @@ class LaneRefitter(Refitter):
                 work.u[:, lane] = effects[which]
             work.fill_tables(self)
             self.kernels.standardized_ratios(work.odds, layout.index, layout.pointer, layout.n, work.u, work.form)
-            out += [work.form[:, lane].copy() for lane in range(n)]
+            out[:, start : start + n] = work.form[:, :n]
         return out
 
     def _expand_score(self, threads: int) -> ScoreExpansion:

@@ -150,10 +150,13 @@ class Refitter:
         """Refit to each of some multiplicities."""
         return [self.refit(multiplicity) for multiplicity in multiplicities]
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> list[FloatArray]:
-        """Predicted / expected of every facility, at the estimates of each refit and the given effects."""
-        pairs = (self.path.predicted_expected(refit.beta, u) for refit, u in zip(refits, effects, strict=True))
-        return [predicted / expected for predicted, expected in pairs]
+    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> FloatArray:
+        """Predicted / expected (n_facilities, n_refits), at the estimates of each refit and the given effects."""
+        out = np.empty((self.cells.n_facilities, len(refits)))
+        for column, (refit, u) in enumerate(zip(refits, effects, strict=True)):
+            predicted, expected = self.path.predicted_expected(refit.beta, u)
+            out[:, column] = predicted / expected
+        return out
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""

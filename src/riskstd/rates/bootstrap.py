@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from riskstd.model import HierarchicalFit
 from riskstd.model.compiled import thread_count
+from riskstd.model.handover import quick_handover
 from riskstd.model.lane_arrays import LANES
 from riskstd.model.lanes import make_refitter
 from riskstd.model.refit import Refit
@@ -50,6 +51,7 @@ class Replicates:
     ----------
     ratio : ndarray, shape (n_replicates, n_facilities)
         Predicted / expected, facilities by label; NaN where the facility was not drawn or the replicate was dropped.
+        The replicates of a facility lie beside each other in memory, as percentiles need them.
     crude_rate : ndarray, shape (n_replicates,)
         Events / cases of the replicate; NaN when dropped.
     dropped, flagged, retried : ndarray of bool, shape (n_replicates,)
@@ -69,7 +71,7 @@ class Replicates:
     def dropped_all(cls, n: int, n_facilities: int) -> Replicates:
         """So many replicates, all dropped."""
         return cls(
-            ratio=np.full((n, n_facilities), np.nan),
+            ratio=np.full((n_facilities, n), np.nan).T,
             crude_rate=np.full(n, np.nan),
             dropped=np.ones(n, dtype=bool),
             flagged=np.zeros(n, dtype=bool),
@@ -125,10 +127,14 @@ class Resampler:
         if self._pool is None:
             yield from (join_replicates(list(map(self._draw_some, self._tasks(numbers)))) for numbers in parts)
             return
+        with quick_handover():
+            yield from self._draw_on(self._pool, parts)
+
+    def _draw_on(self, pool: ThreadPoolExecutor, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
         begun: deque[list[Future[Replicates]]] = deque()
         try:
             for numbers in parts:
-                begun.append([self._pool.submit(self._draw_some, task) for task in self._tasks(numbers)])
+                begun.append([pool.submit(self._draw_some, task) for task in self._tasks(numbers)])
                 if len(begun) > 1:
                     yield join_replicates([task.result() for task in begun.popleft()])
             while begun:
@@ -156,9 +162,11 @@ class Resampler:
         effects = [refit.effects + np.sqrt(self._spread(refit)) * normals[row] for row, refit in kept]
         out = Replicates.dropped_all(len(numbers), n_facilities)
         ratios = self._refitter.ratios([refit for _, refit in kept], effects)
-        for (row, refit), ratio in zip(kept, ratios, strict=True):
+        rows = [row for row, _ in kept] if len(kept) < len(numbers) else slice(None)
+        is_drawn = np.stack(multiplicities, axis=1)[:, rows] > 0
+        out.ratio.T[:, rows] = self._by_label(np.where(is_drawn, ratios, np.nan))
+        for row, refit in kept:
             copies = multiplicities[row]
-            out.ratio[row] = self._by_label(np.where(copies > 0, ratio, np.nan))
             out.crude_rate[row] = np.sum(copies * cells.events) / np.sum(copies * cells.cases)
             out.dropped[row], out.flagged[row], out.retried[row] = False, refit.flagged, refit.retried
             out.evaluations[row] = refit.n_evaluations

@@ -16,7 +16,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from riskstd.model.lane_arrays import LANES
+from riskstd.model.lane_arrays import LANES, LINE_BYTES
 
 _DOUBLE, _LONG, _INT, _BYTE = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)
 _VECTOR, _LONGS = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_LONG, LANES)
@@ -86,10 +86,11 @@ def store(typing_context, array, row, vector):
 
 
 def _eight_address(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> tuple[Any, Any]:
-    """Address of a row of eight numbers, and their type in LLVM."""
+    """Address of a row of eight numbers, and their type in LLVM; rows may also be one to a line of the cache."""
     number = ir.FloatType() if array_type.dtype == types.float32 else _DOUBLE
     data = context.make_array(array_type)(context, builder, array).data
-    first = builder.mul(row, ir.Constant(row.type, LANES))
+    apart = LANES if array_type.layout == "C" else LINE_BYTES // (array_type.dtype.bitwidth // 8)
+    first = builder.mul(row, ir.Constant(row.type, apart))
     vector_type = ir.VectorType(number, LANES)
     return builder.bitcast(builder.gep(data, [first]), vector_type.as_pointer()), vector_type
 
