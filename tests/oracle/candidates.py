@@ -19,6 +19,7 @@ class Candidate:
     facility_id: str | None
     procedure_date: date
     lines: list[Row] = field(default_factory=list)
+    claim_id: str = ""
     codes: str = ""
     index_code: str = ""
     work_rvu: float | None = None
@@ -103,6 +104,7 @@ def describe(candidate: Candidate, person: Person, measure: Measure) -> None:
     index_code = min(codes, key=highest_first_then_smallest_code)
     candidate.codes = " ".join(codes)
     candidate.index_code = index_code
+    candidate.claim_id = min(line["claim_id"] for line in candidate.lines)
     candidate.work_rvu = rvu_of[index_code]
     candidate.qualifying_procedures = len(codes)
     if person.birth_date is not None:

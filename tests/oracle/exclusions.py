@@ -99,7 +99,7 @@ def concurrent_code(clause: c.ConcurrentCode, case: Case) -> bool:
 
 
 def diagnosis_present(clause: c.DiagnosisPresent, case: Case) -> bool:
-    """A listed diagnosis is in the history, on the index day, or on a claim of a visit in the window."""
+    """A listed diagnosis is in the history, on the index day, on the index claim, or on a claim of a visit."""
     table = case.measure.table(clause.table)
     for row in diagnoses_looked_at(clause, case):
         patterns = listed(table, clause.role, row["service_date"].year, ICD_SYSTEMS.get(row["icd_version"], ""))
@@ -109,7 +109,7 @@ def diagnosis_present(clause: c.DiagnosisPresent, case: Case) -> bool:
 
 
 def diagnoses_looked_at(clause: c.DiagnosisPresent, case: Case) -> Iterator[Row]:
-    """Yield the diagnoses of the history, of the index day, and of the claims of visits in the window."""
+    """Yield the diagnoses of the history, of the index day, of the index claim, and of visits in the window."""
     first, last = case.measure.window
     day_0 = case.candidate.procedure_date
     visit_claims = {
@@ -123,7 +123,8 @@ def diagnoses_looked_at(clause: c.DiagnosisPresent, case: Case) -> Iterator[Row]
         in_history = 1 <= days_before <= clause.history_days
         on_index_day = clause.index_day and days_before == 0
         at_visit = clause.visit_in_window and (row["setting"], row["claim_id"]) in visit_claims
-        if in_history or on_index_day or at_visit:
+        on_index_claim = clause.index_claim and row["claim_id"] == case.candidate.claim_id
+        if in_history or on_index_day or on_index_claim or at_visit:
             yield row
 
 

@@ -18,10 +18,10 @@ def judged_visits(
     rows = []
     for visit in visits:
         planned, rule = decide(visit, person, measure)
-        rows.append(judged(procedure, cohort, visit, visits, planned, rule, person))
+        rows.append(judged(procedure, cohort, visit, visits, planned, rule, person, measure))
         if planned and ed_counts_on_planned_stay(visit, measure):
             ed = Visit("ed", "inpatient", visit.start_date, visit.claim_ids, None, visit.visit_claims)
-            rows.append(judged(procedure, cohort, ed, visits, False, "never_planned_visit_type", person))
+            rows.append(judged(procedure, cohort, ed, visits, False, "never_planned_visit_type", person, measure))
     first, last = measure.window
     return [row for row in rows if first <= row["days_after"] <= last]
 
@@ -34,9 +34,10 @@ def judged(
     planned: bool,
     rule: str,
     person: Person,
+    measure: Measure,
 ) -> dict[str, Any]:
     """Return one visit as a row."""
-    reason = reason_not_to_count(procedure, cohort, visit, visits, planned)
+    reason = reason_not_to_count(procedure, cohort, visit, visits, planned, measure)
     return {
         "person_key": procedure.person_key,
         "facility_id": procedure.facility_id,
@@ -53,10 +54,15 @@ def judged(
 
 
 def reason_not_to_count(
-    procedure: Candidate, cohort: list[Candidate], visit: Visit, visits: list[Visit], planned: bool
+    procedure: Candidate,
+    cohort: list[Candidate],
+    visit: Visit,
+    visits: list[Visit],
+    planned: bool,
+    measure: Measure,
 ) -> str | None:
     """Return the first reason why a visit does not count, or None."""
-    if planned:
+    if planned and measure.definition.outcome.planned == "drop":
         return "planned"
     if visit.setting == "professional" and within_an_admission(visit, visits):
         return "part_of_admission"

@@ -6,6 +6,7 @@ from oracle.codes import any_takes, categories_of, planned_list
 from oracle.people import Person, Row, filled
 from oracle.stays import last_day_billed
 from oracle.visits import Visit
+from riskstd.errors import SpecError
 from riskstd.spec import CodeTable, Measure
 from riskstd.spec.clauses import PlannedTables
 
@@ -54,13 +55,15 @@ def principal_diagnosis(visit_claims: list[Row]) -> str | None:
 def lists_of(visit: Visit, measure: Measure) -> PlannedTables:
     """Return the one version of the tables that holds under the options for the year of admission."""
     year = min(claim["admission_date"] for claim in visit.visit_claims).year
-    (found,) = [
+    found = [
         tables
         for tables in measure.definition.planned_admission.tables
         if (tables.when is None or measure.options[tables.when.option] in tables.when.is_in)
         and in_years(year, tables.admission_years)
     ]
-    return found
+    if len(found) != 1:
+        raise SpecError(f"{len(found)} versions of the tables hold for a year of admission, one is needed")
+    return found[0]
 
 
 def in_years(year: int, text: str) -> bool:

@@ -51,7 +51,9 @@ def line_visits(person: Person, measure: Measure, absent: Collection[str]) -> li
 
 def inpatient_visits(person: Person, measure: Measure, absent: Collection[str]) -> list[Visit]:
     """Return stays with at least one claim of an acute or critical-access hospital."""
-    visits = []
+    visits: list[Visit] = []
+    if measure.definition.outcome.inpatient is None:
+        return visits
     for stay in stays_of(person):
         claims = [claim for claim in stay.claims if is_acute_claim(claim, measure, absent)]
         if claims:

@@ -76,7 +76,7 @@ def test_the_trace_alone_gives_the_verdict_of_every_case(runs, measure):
 def test_the_trace_alone_gives_the_verdict_of_every_case_of_the_demo(tmp_path):
     from riskstd.pipeline.demo import run_demo
 
-    run_demo(tmp_path, n_bootstrap=1)
+    run_demo(tmp_path, n_bootstrap=20)
     for measure in MEASURES:
         index, excluded, _ = recomputed_as_run(tmp_path / "runs" / measure)
         assert index > 5000

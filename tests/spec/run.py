@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from oracle.judge import judge
-from riskstd.pipeline.assurance.assure import Verdict, verdicts_of
+from oracle.judge import Judgement, judge
+from riskstd.pipeline.assurance.assure import Verdict, under_options, verdicts_of
+from riskstd.pipeline.assurance.mutants import Mutant, mutants_of
 from riskstd.pipeline.assurance.people import Delivery, Person, Setting, deliveries_of, persons_of
+from riskstd.pipeline.assurance.score import MutationScore, try_mutants
 from riskstd.pipeline.assurance.verdicts import complaints
-from riskstd.spec import list_measures, load_measure
+from riskstd.spec import Measure, list_measures, load_measure
 
 PATIENTS = Path(__file__).parent / "patients"
 FILES = [PATIENTS / "shared.toml", *sorted(PATIENTS.glob("asc-*.toml"))]
@@ -43,3 +45,23 @@ def complaints_by_oracle(measure_id: str, setting: Setting) -> dict[int, list[st
     measure = load_measure(measure_id, options=dict(setting.options), definitions=None)
     answer = judge(delivery.rows, measure, absent=setting.absent, period=setting.period)
     return {person.person_key: complaints(person, answer) for person in delivery.persons}
+
+
+def by_oracle(delivery: Delivery, measure: Measure) -> Judgement:
+    """Judge the patients of a delivery by the oracle."""
+    setting = delivery.setting
+    return judge(delivery.rows, under_options(delivery, measure), absent=setting.absent, period=setting.period)
+
+
+@cache
+def score_by_oracle(measure_id: str) -> MutationScore:
+    """Try every mutant of a measure by the oracle, which needs no engine: patients one at a time, likely ones first."""
+    measure = load_measure(measure_id, definitions=None)
+    alone = [one for person in patients_of(measure_id) for one in deliveries_of([person])]
+    return MutationScore(measure_id, tuple(try_mutants(alone, measure, mutants_of(measure), run=by_oracle)))
+
+
+def score_by_engine(measure_id: str, mutants: list[Mutant]) -> MutationScore:
+    """Try mutants of a measure by the engine."""
+    measure = load_measure(measure_id, definitions=None)
+    return MutationScore(measure_id, tuple(try_mutants(list(deliveries(measure_id).values()), measure, mutants)))

@@ -59,6 +59,11 @@ def judge_stays(measure: Measure, stays: ir.Table, codes: StayCodes) -> ir.Table
     ibis table
         The stays with `planned, planned_rule`.
 
+    Raises
+    ------
+    SpecError
+        When no version holds, or a year of admission has none or several.
+
     Notes
     -----
     Planned admission algorithm 4.0: the principles are in ASCQR manual v14.0 (p. 1-16, 1-25, 1-29, 1-33);
@@ -70,8 +75,26 @@ def judge_stays(measure: Measure, stays: ir.Table, codes: StayCodes) -> ir.Table
             expected="a version for the value that its option has",
             hint="add that version, or choose another value with --option",
         )
+    _require_one_version(measure, stays)
     parts = [_judge_by(measure, tables, admitted_in(stays, tables), codes) for tables in measure.planned_tables]
     return reduce(lambda a, b: a.union(b), parts)
+
+
+def _require_one_version(measure: Measure, stays: ir.Table) -> None:
+    """Refuse versions that leave out a year of admission of these stays, which would be lost, or share one."""
+    versions = [Years.of(tables.admission_years) for tables in measure.planned_tables]
+    if len(versions) == 1 and not versions[0].spans:
+        return
+    years = stays.select(year=stays.start_date.year()).distinct().to_pyarrow()["year"].to_pylist()
+    held = {year: sum(year in version for version in versions) for year in sorted(years)}
+    wrong = [str(year) for year, number in held.items() if number != 1]
+    if wrong:
+        raise SpecError(
+            f"planned_admission.tables in {measure.file}: no version, or more than one, for admissions of "
+            f"{', '.join(wrong)}",
+            expected="one version for each year of admission",
+            hint="set admission_years so that every year of admission has exactly one",
+        )
 
 
 def admitted_in(stays: ir.Table, tables: PlannedTables) -> ir.Table:

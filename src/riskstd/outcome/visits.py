@@ -88,7 +88,7 @@ def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure
     codes = codes_of_stays(claims, near.filter(near.stay_id.notnull()))
     judged = _with_planned(measure, near, codes)
     judged = judged.union(_ed_on_planned_stays(judged)) if _counts_ed_lines(measure) else judged
-    marked = _mark_counted(claims, judged.cache(), visits, procedures).cache()
+    marked = _mark_counted(claims, measure, judged.cache(), visits, procedures).cache()
     notes = newer_code_notes(measure, codes)
     return Visits(marked.select(*HOSPITAL_VISITS.names), _outcomes(procedures, marked), notes)
 
@@ -135,15 +135,18 @@ def _ed_on_planned_stays(visits: ir.Table) -> ir.Table:
     ).select(*visits.columns)
 
 
-def _mark_counted(claims: Claims, visits: ir.Table, every_visit: ir.Table, procedures: ir.Table) -> ir.Table:
+def _mark_counted(
+    claims: Claims, measure: Measure, visits: ir.Table, every_visit: ir.Table, procedures: ir.Table
+) -> ir.Table:
     inside = _inside_a_stay(claims, visits, every_visit)
     later = _belonging_to_later(visits, procedures)
     key = ["procedure_id", "visit_type", "route", "claim_id", "start_date"]
     marked = visits.left_join(inside, key)
     marked = marked.select(*visits.columns, inside=marked.inside)
     marked = marked.left_join(later, ["procedure_id", "start_date"])
+    dropped = ibis.literal(False) if measure.counts_planned else marked.planned
     reason = ibis.cases(
-        (marked.planned, "planned"),
+        (dropped, "planned"),
         (marked.inside.fill_null(False), "part_of_admission"),
         (marked.later.fill_null(False), "belongs_to_later_procedure"),
         else_=ibis.null("string"),

@@ -262,10 +262,14 @@ class Attribution(Clause):
 
 
 class Outcome(Clause):
-    """The outcome window and the visits that count in it."""
+    """The outcome window and the visits that count in it.
+
+    `planned` says what becomes of planned admissions: they are dropped, or counted as any other visit.
+    """
 
     first_day: int = Field(ge=0, le=3650)
     last_day: int = Field(ge=0, le=3650)
+    planned: Literal["drop", "count"] = "drop"
     visits: tuple[VisitCodes, ...]
     inpatient: InpatientVisit | None = None
     index_stay: IndexStay | None = None

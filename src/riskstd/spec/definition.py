@@ -114,6 +114,11 @@ class Measure:
         """Every option with its value under the choices made."""
         return {name: self.chosen.get(name, option.default) for name, option in self.definition.options.items()}
 
+    @property
+    def counts_planned(self) -> bool:
+        """Whether planned admissions count as any other visit; by default they are dropped."""
+        return self.definition.outcome.planned == "count"
+
     def holds(self, clause: Clause) -> bool:
         """Tell whether a clause holds under the options."""
         return clause.when is None or self.options[clause.when.option] in clause.when.is_in

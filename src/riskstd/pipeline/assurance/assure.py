@@ -10,14 +10,12 @@ from typing import Any
 
 from riskstd.errors import OptionError, PatientFileError
 from riskstd.pipeline.assurance.judging import judge
+from riskstd.pipeline.assurance.mutants import DECIDING
 from riskstd.pipeline.assurance.patients import load_patients
 from riskstd.pipeline.assurance.people import Delivery, Person, deliveries_of, persons_of
 from riskstd.pipeline.assurance.verdicts import complaints, expectations_of
 from riskstd.pipeline.assurance.words import expectation_in_words
 from riskstd.spec import Measure, load_measure
-
-DECIDING = ("cohort.", "outcome", "planned_admission", "risk")
-"""Beginnings of the paths of clauses that decide on a patient."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +134,8 @@ def assure(
     ()
     """
     paths = [Path(file) for file in files]
-    chosen = [_loaded(measure, year, options) for measure in measures or _measures_named(paths)]
-    work = [(place, measure, one) for place, measure in enumerate(chosen) for one in _deliveries(paths, measure)]
+    chosen = [loaded_measure(measure, year, options) for measure in measures or _measures_named(paths)]
+    work = [(place, measure, one) for place, measure in enumerate(chosen) for one in deliveries_for(paths, measure)]
     placed: list[tuple[int, int, Verdict]] = []
     for done, (place, measure, delivery) in enumerate(work):
         if progress:
@@ -153,7 +151,7 @@ def assure(
 
 def verdicts_of(delivery: Delivery, measure: Measure) -> list[Verdict]:
     """Run a measure on a delivery of patients and compare verdicts, in one run of the engine."""
-    under = _under_options(delivery, measure)
+    under = under_options(delivery, measure)
     answer = judge(delivery.claims, under, period=delivery.setting.period)
     says = {clause.id: clause.says for clause in under.exclusions}
     paths = {path for path, _ in measure.definition.clauses()}
@@ -188,7 +186,8 @@ def untested_clauses(measure: Measure, verdicts: Iterable[Verdict]) -> tuple[str
     return tuple(path for path in paths if path not in tested)
 
 
-def _loaded(measure: str | Path | Measure, year: int, options: Mapping[str, str] | None) -> Measure:
+def loaded_measure(measure: str | Path | Measure, year: int, options: Mapping[str, str] | None) -> Measure:
+    """Return a measure given by id, by file or as it is, under options."""
     if isinstance(measure, Measure):
         return measure.with_options(options or {})
     return load_measure(measure, year, options=options)
@@ -198,7 +197,14 @@ def _measures_named(files: Sequence[Path]) -> list[str]:
     return list(dict.fromkeys(name for file in files for name in load_patients(file).measures))
 
 
-def _deliveries(files: Sequence[Path], measure: Measure) -> list[Delivery]:
+def deliveries_for(files: Sequence[Path], measure: Measure) -> list[Delivery]:
+    """Return the patients of some files that hold for a measure, put together by what their run is given.
+
+    Raises
+    ------
+    PatientFileError
+        When there is none.
+    """
     persons = persons_of(files, measure.id)
     if not persons:
         named = ", ".join(_measures_named(files))
@@ -210,7 +216,14 @@ def _deliveries(files: Sequence[Path], measure: Measure) -> list[Delivery]:
     return deliveries_of(persons)
 
 
-def _under_options(delivery: Delivery, measure: Measure) -> Measure:
+def under_options(delivery: Delivery, measure: Measure) -> Measure:
+    """Return a measure under the options that the patients of a delivery choose.
+
+    Raises
+    ------
+    PatientFileError
+        When the measure has no such option, or no such value of it.
+    """
     try:
         return measure.with_options(dict(delivery.setting.options))
     except OptionError as error:

@@ -110,7 +110,7 @@ def _with_counting(
         if case.day < other["procedure_date"] <= visit.start_date
     ]
     reason = None
-    if judged["planned"]:
+    if judged["planned"] and not case.measure.counts_planned:
         reason = "planned"
     elif inside:
         reason = "part_of_admission"
