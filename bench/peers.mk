@@ -2,7 +2,7 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims bench-nation
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims bench-nation bench-evidence
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
@@ -42,3 +42,7 @@ $(PEERS_READY): bench/requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
 	@touch $(PEERS_READY)
+
+bench-evidence: $(READY)
+	$(BIN)/python bench/evidence/run.py
+	$(BIN)/python bench/evidence/page.py

@@ -20,7 +20,7 @@ from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import add_counts, count_inpatient, count_joined, count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
-from riskstd.claims.groups import people_in_groups
+from riskstd.claims.groups import memory_limit, people_in_groups
 from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import PersonGroup, Staged, limit_to_people, stage_files
@@ -36,6 +36,9 @@ READER = "3"
 """Changes with every change of the reader that could change a table."""
 
 _MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
+
+_SHARE_OF_ENGINE = 0.75
+"""Of the memory that reading may take: the rest is for blocks and sorting, which the engine does not see."""
 
 _SHARE_OF_READING = 0.5
 """Of the time that all takes, what goes into reading files."""
@@ -144,6 +147,8 @@ def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None)
     con.execute(f"SET temp_directory = {quoted_path(folder / 'spill')}")
     con.execute("SET preserve_insertion_order = true")
     limit_memory(con, memory)
+    if memory is not None:
+        con.execute(f"SET memory_limit = '{int(_SHARE_OF_ENGINE * memory_limit(con))}B'")
 
 
 def _read(
