@@ -4,15 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SPARK_READY := $(VENV)/.spark-ready
+BAYES_READY := $(VENV)/.bayes-ready
 DEMO_OUT ?= demo
 
-.PHONY: help demo test test-slow test-spark check axe format lock clean
+.PHONY: help demo test test-slow test-spark test-bayes notebooks docs reference check axe format lock clean
 
 help:
 	@echo "make demo       synthetic claims, four measures, reports (in $(DEMO_OUT)/)"
 	@echo "make test       the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-spark the same claims on Spark and DuckDB, hash for hash (needs Java 17; three minutes)"
+	@echo "make test-bayes the Bayesian cross-check (installs PyMC; minutes)"
+	@echo "make notebooks  all notebooks in full, with plots, in notebooks/html"
+	@echo "make docs       the documentation site, in .make/site; make reference: its generated pages"
 	@echo "make bench      the model against its peers, on simulated data (half an hour); bench-quick: two minutes"
 	@echo "make bench-coverage  how often interval estimates hold the true rate, on simulated data (five minutes)"
 	@echo "make bench-report  facility reports a minute, and where the time goes (two minutes)"
@@ -46,6 +50,22 @@ $(SPARK_READY): $(READY) requirements-spark.lock
 
 test-spark: $(SPARK_READY)
 	JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 RISKSTD_REQUIRE_SPARK=1 $(BIN)/python -m pytest tests/spark -m spark
+
+$(BAYES_READY): $(READY) requirements-bayes.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bayes.lock
+	@touch $(BAYES_READY)
+
+test-bayes: $(BAYES_READY)
+	RISKSTD_REQUIRE_BAYES=1 $(BIN)/python -m pytest tests/bayes
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/run.py --out notebooks/html
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict --quiet
+
+reference: $(READY)
+	$(BIN)/python docs/generate
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n auto -m slow
