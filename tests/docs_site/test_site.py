@@ -1,0 +1,102 @@
+"""The site builds, strictly and for a machine without network; what is planted is found."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("mkdocs")
+pytest.importorskip("material")
+pytest.importorskip("latex2mathml")
+
+from docs.generate import site_hooks
+from mkdocs.exceptions import PluginError
+
+ROOT = Path(__file__).parents[2]
+LOADED = re.compile(r"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE)
+LINKED = re.compile(r"<link\b(?![^>]*rel=[\"']?canonical)[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE)
+
+
+def build(config: Path, site: Path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(site)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def from_outside(page: str) -> list[str]:
+    return [*LOADED.findall(page), *LINKED.findall(page), *re.findall(r"@import\s+url\(['\"]?https?:", page)]
+
+
+def small_site(folder: Path, text: str) -> Path:
+    (folder / "docs").mkdir()
+    (folder / "docs/index.md").write_text(text, "utf-8")
+    (folder / "docs/other.md").write_text("# Other\n", "utf-8")
+    config = (ROOT / "mkdocs.yml").read_text("utf-8").split("\nnav:")[0]
+    # The theme and the search take seconds and have no part in these mistakes.
+    config = re.sub(r"\ntheme:.*?\nextra:", "\ntheme: {name: mkdocs}\nextra:", config, flags=re.DOTALL)
+    config = config.replace("plugins:\n  - search\n  - offline", "plugins: []").replace("[assets/site.css]", "[]")
+    config = config.replace("docs/generate/site_hooks.py", str(ROOT / "docs/generate/site_hooks.py"))
+    (folder / "mkdocs.yml").write_text(config + "\nnav: [index.md, other.md]\n", "utf-8")
+    return folder / "mkdocs.yml"
+
+
+def test_a_sound_small_site_builds_with_its_formula(tmp_path):
+    done = build(small_site(tmp_path, "# A\n\n[o](other.md#other) and $x^2$\n"), tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    assert "<msup>" in (tmp_path / "site/index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("planted", "said"),
+    [
+        ("[a](nowhere.md)", "nowhere.md"),
+        ("[a](other.md#no-such-title)", "no-such-title"),
+        (r"$\nosuchcommand{x}$", "nosuchcommand"),
+    ],
+    ids=["link", "anchor", "formula"],
+)
+def test_a_planted_mistake_fails_the_build(planted, said, tmp_path):
+    done = build(small_site(tmp_path, f"# A\n\n{planted}\n"), tmp_path / "site")
+    assert done.returncode != 0
+    assert said in done.stderr + done.stdout
+
+
+def test_formulas_become_mathml_and_unknown_commands_are_refused():
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="a.md"))
+    inline, block = (
+        r'<span class="arithmatex">\(\tau^2 &lt; 1\)</span>',
+        r'<div class="arithmatex">\[\sum_i p_i\]</div>',
+    )
+    shown = site_hooks.on_page_content(f"<p>{inline}</p>{block}", page=page)
+    assert shown.count("<math") == 2
+    assert "arithmatex" not in shown
+    with pytest.raises(PluginError, match="nosuchcommand"):
+        site_hooks.on_page_content(r'<span class="arithmatex">\(\nosuchcommand\)</span>', page=page)
+
+
+def test_links_out_of_docs_lead_to_the_pages_taken_in():
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="how-to/batch.md"))
+    written = site_hooks.on_page_markdown("[m](../../bench/report/results.md)", page=page)
+    assert written == "[m](../bench/report/results.md)"
+
+
+def test_addresses_outside_are_noticed():
+    assert from_outside('<script src="https://cdn.example/x.js"></script><link href="//fonts.example/a.css">')
+    assert from_outside('<a href="https://example.org">x</a><script src="assets/x.js"></script>') == []
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly_and_loads_nothing_from_outside(tmp_path):
+    done = build(ROOT / "mkdocs.yml", tmp_path / "site")
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = list((tmp_path / "site").rglob("*.html"))
+    assert len(built) > 40
+    for page in built:
+        assert from_outside(page.read_text("utf-8")) == [], page.name
+    for sheet in (tmp_path / "site").rglob("*.css"):
+        assert not re.search(r"url\(['\"]?(https?:)?//", sheet.read_text("utf-8")), sheet.name
+    assert (tmp_path / "site/search/search_index.js").is_file()
