@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from riskstd.lazy import lazy_names
 
 if TYPE_CHECKING:
     from riskstd.claims import Claims, read_claims
@@ -91,11 +92,4 @@ __all__ = [  # noqa: RUF022 - in the order of the flow
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module 'riskstd' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PLACES])
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
