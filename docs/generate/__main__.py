@@ -1,13 +1,14 @@
-"""`python -m docs.generate` writes the pages of the reference; `--check` says which are stale, with exit code 1."""
+"""`python docs/generate` writes the pages of the reference; `--check` says which are stale, with exit code 1."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from docs.generate.pages import reference_pages, stale_pages, write_pages
-
 DOCS = Path(__file__).parents[1]
+sys.path.insert(0, str(DOCS.parent))
+
+from docs.generate.pages import reference_pages, stale_pages, write_pages  # noqa: E402
 
 
 def main() -> int:

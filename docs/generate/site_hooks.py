@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ OUTSIDE = {"CHANGELOG.md": "changelog.md", "bench/report/results.md": "bench/rep
 """Pages outside docs/, and where they stand in the site."""
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
 _LEFT_OVER = re.compile(r"<m\w+[^>]*>\\[^<]+<")
+
+
+def on_config(config: Any) -> Any:
+    """Let warnings through under `--quiet` too: `--strict` fails on those it sees, and `--quiet` hides them from it."""
+    log = logging.getLogger("mkdocs")
+    log.setLevel(min(log.getEffectiveLevel(), logging.WARNING))
+    return config
 
 
 def on_files(files: Any, *, config: Any) -> Any:

@@ -23,7 +23,8 @@ LINKED = re.compile(r"<link\b(?![^>]*rel=[\"']?canonical)[^>]*\bhref=[\"']?(?:ht
 
 
 def build(config: Path, site: Path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(site)]
+    # As `make docs` calls it; by itself, `--quiet` would hide warnings from `--strict`.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config), "-d", str(site)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
