@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from riskstd.errors import SpecError
 from riskstd.pipeline.assurance.assure import DECIDING
 from riskstd.pipeline.assurance.mutants import Mutant, mutants_of, mutated
-from riskstd.pipeline.assurance.score import MutationScore, mutation_score
+from riskstd.pipeline.assurance.score import MutationScore
 from riskstd.spec import load_measure
-from riskstd.spec.clauses import Clause
 from spec.run import MEASURES, score_by_engine, score_by_oracle
 
 SEED, SAMPLE = 20260101, 10
