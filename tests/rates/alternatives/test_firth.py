@@ -187,3 +187,14 @@ def test_one_facility():
     assert_allclose(found.intercept, [np.log(3 / 7)], rtol=1e-8)
     assert_allclose(found.test.ratio, [1.0], rtol=1e-9)
     assert found.test.p_value[0] > 0.9
+
+
+def test_penalty_takes_most_of_the_bias_of_small_facilities():
+    """Truth 1; 600 facilities of 5 cases (Neyman and Scott 1948): maximum likelihood is some 20 % too large."""
+    generator = np.random.default_rng(1)
+    facility, x = np.repeat(np.arange(600), 5), generator.normal(size=3000)
+    log_odds = generator.normal(-0.5, 0.5, 600)[facility] + x
+    y = (generator.random(3000) < 1 / (1 + np.exp(-log_odds))).astype(float)
+    plain, penalized = (fixed_effects(y, x, facility, penalized=p) for p in (False, True))
+    assert plain.beta[0] - 1 > 2 * plain.beta_se[0]
+    assert abs(penalized.beta[0] - 1) < 0.5 * (plain.beta[0] - 1)
