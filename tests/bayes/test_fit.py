@@ -140,8 +140,8 @@ def test_impossible_sampling_is_refused(wrong):
         Sampling(**wrong)
 
 
+@needs_extra
 def test_data_too_few_are_refused_before_sampling():
-    pytest.importorskip("arviz")
     with pytest.raises(TooFewDataError):
         fit_bayes([0, 1, 1, 0], np.zeros((4, 0)), ["A", "A", "A", "A"])
 

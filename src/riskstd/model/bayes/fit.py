@@ -81,6 +81,11 @@ def fit_bayes(
     takes a risk factor that separates the outcomes: the prior keeps its coefficient finite, and decides it.
     Same data, options and seed give the same draws, whatever the number of cores, the row order
     and the facility labels.
+
+    Examples
+    --------
+    >>> fit = fit_bayes(y, X, facility, sampling=Sampling(seed=1))  # doctest: +SKIP
+    >>> fit.converged, fit.convergence  # doctest: +SKIP
     """
     load_library("arviz")
     options, prior = sampling or Sampling(), priors or Priors()
