@@ -22,7 +22,7 @@ def by_number(trace):
 def procedure_is_made(trace, lines):
     """The facility's lines of the day carry the codes, and the highest work RVU names the index code."""
     own = trace["procedure"]
-    facility_of = {}
+    units = []
     qualifying = set()
     for decision in trace["candidate"]:
         if decision["rule"] == "qualifying_codes":
@@ -30,10 +30,10 @@ def procedure_is_made(trace, lines):
         elif decision["rule"] == "one_procedure_per_person_day_facility":
             record = decision["found"]
         else:
-            facility_of |= {number: unit for number in decision["lines"] if (unit := unit_of(lines[number], decision))}
-    mine = qualifying & set(facility_of)
-    if not record["day_is_one"]:
-        mine = {n for n in mine if facility_of[n] == (own["facility_id"] or "none")}
+            units += [(number, unit) for number in decision["lines"] if (unit := unit_of(lines, number, decision))]
+    units = [(number, unit) for number, unit in units if number in qualifying]
+    wanted = None if record["day_is_one"] else own["facility_id"] or "none"
+    mine = {number for number, unit in units if wanted in (None, unit)}
     codes = sorted({lines[n].get("hcpcs") or lines[n].get("code") for n in mine})
     assert codes == own["codes"].split()
     values = {code["code"]: code["work_rvu"] for code in record["codes"]}
@@ -42,18 +42,45 @@ def procedure_is_made(trace, lines):
     assert (best, len(codes)) == (own["index_code"], own["qualifying_procedures"])
 
 
-def unit_of(line, decision):
-    """The unit of an ASC facility line, `none` where it has no key; None for another line."""
-    asks = decision["parameters"]
-    assert decision["rule"] == "asc_facility_line"
-    at_place = line["place_of_service"] in asks["place_of_service"]
-    known = {"professional_lines.type_of_service", "professional_lines.specialty"} - set(
-        decision["found"]["absent_columns"]
-    )
-    by_type = line["type_of_service"] in asks["type_of_service"]
-    is_one = by_type or (line["specialty"] in asks["specialty"] and at_place) if known else at_place
+def unit_of(lines, number, decision):
+    """The unit that a line belongs to under a clause, `none` where it has no key; None for another line."""
+    line, asks, absent = lines[number], decision["parameters"], set(decision["found"]["absent_columns"])
+    where, is_one = INDEX_LINES[decision["rule"]]
+    if line["table"] != where:
+        return None
+    if where == "procedures":
+        line = next(c for c in lines.values() if c["table"] == "inpatient_claims" and c["claim_id"] == line["claim_id"])
+    if not is_one(line, asks, absent):
+        return None
     keys = [line[key] for key in asks["facility_keys"] if line[key]]
-    return ([*keys, "none"][0]) if is_one else None
+    return [*keys, "none"][0]
+
+
+def of_center(line, asks, absent):
+    at_place = line["place_of_service"] in asks["place_of_service"]
+    known = {"professional_lines.type_of_service", "professional_lines.specialty"} - absent
+    by_type = line["type_of_service"] in asks["type_of_service"]
+    return by_type or (line["specialty"] in asks["specialty"] and at_place) if known else at_place
+
+
+def of_surgeon(line, asks, absent):
+    others = line["specialty"] in asks["specialty_not"] or line["type_of_service"] in asks["type_of_service_not"]
+    marks = set(asks["modifiers_not"]) & set((line["modifiers"] or "").split())
+    return line["place_of_service"] in asks["place_of_service"] and not others and not marks
+
+
+def of_hospital(line, asks, absent):
+    if f"{line['table']}.bill_type" in absent:
+        return True
+    return (line["bill_type"] or "")[:2] in asks["bill_types"]
+
+
+INDEX_LINES = {
+    "asc_facility_line": ("professional_lines", of_center),
+    "surgeon_line": ("professional_lines", of_surgeon),
+    "hospital_outpatient_line": ("outpatient_lines", of_hospital),
+    "inpatient_procedure": ("procedures", of_hospital),
+}
 
 
 def day_of(trace):
@@ -71,7 +98,7 @@ def facility_unknown(trace, decision, lines):
 
 def discontinued(trace, decision, lines):
     marks = set(decision["parameters"]["modifiers"])
-    return all(marks & set((lines[n]["modifiers"] or "").split()) for n in decision["lines"])
+    return all(marks & set((lines[n].get("modifiers") or "").split()) for n in decision["lines"])
 
 
 def birth(trace, lines):
@@ -127,7 +154,7 @@ def not_enrolled_after(trace, decision, lines):
 
 
 def concurrent_code(trace, decision, lines):
-    same_day = [c for c in decision["found"]["codes_of_the_day"] if lines[c["line"]]["days_after"] == 0]
+    same_day = [c for c in decision["found"]["codes_of_the_day"] if days_after(lines, c["line"]) == 0]
     return any(code["listed"] for code in same_day)
 
 
@@ -153,7 +180,16 @@ def diagnosis_present(trace, decision, lines):
 
 
 def followed(trace, decision, lines):
-    return any(1 <= lines[n]["days_after"] <= decision["parameters"]["within_days"] for n in decision["lines"])
+    return any(1 <= days_after(lines, n) <= decision["parameters"]["within_days"] for n in decision["lines"])
+
+
+def days_after(lines, number):
+    """Days to a line; a procedure without a day of its own was done on the day of admission."""
+    line = lines[number]
+    if "days_after" in line:
+        return line["days_after"]
+    claims = [c for c in lines.values() if c["table"] == "inpatient_claims" and c["claim_id"] == line["claim_id"]]
+    return claims[0]["days_after"]
 
 
 EXCLUDES = {
@@ -176,6 +212,7 @@ def visits(trace):
     first, last = trace["measure"]["window_days"]
     decided = []
     for visit in trace["visits"]:
+        assert is_index_stay(trace, visit, lines) == ("left_out_as" in visit)
         if "left_out_as" in visit:
             continue
         assert first <= visit["days_after"] <= last
@@ -184,9 +221,18 @@ def visits(trace):
             planned, rule = is_planned(visit, lines)
         else:
             assert any(shows(clause, lines, visit) for clause in visit["shown_by"])
-        counted = not planned and not in_stay(visit, lines) and not later_procedure(trace, visit)
+        asks = next(d for d in visit["decisions"] if d["rule"] == "outcome_window")["parameters"]
+        dropped = planned and asks["planned"] == "drop"
+        counted = not dropped and not in_stay(visit, lines) and not later_procedure(trace, visit)
         decided.append((visit["visit_type"], visit["days_after"], planned, rule, counted))
     return decided
+
+
+def is_index_stay(trace, visit, lines):
+    """The definition leaves out the stay of the procedure, and a claim of this stay is that of the procedure."""
+    asked = any(d["rule"] == "index_stay_is_no_visit" for d in visit["decisions"])
+    claims = {lines[n]["claim_id"] for n in visit["lines"] if lines[n]["table"] == "inpatient_claims"}
+    return asked and trace["procedure"]["claim_id"] in claims
 
 
 def shows(clause, lines, visit):

@@ -178,10 +178,16 @@ def _index_line(case: Case, clause: IndexLine) -> Decision:
     table = _TABLES[clause.rule]
     mine = [line for line in case.lines_of_day if line.clause is clause]
     looked_at = [row for row, day in _days(case.claims, table) if day == case.day]
+    lines = case.evidence.cite_all(table, looked_at)
+    if table == "procedures":
+        # Type of bill and hospital of a procedure stand on its claim.
+        done_in = {row["claim_id"] for row in looked_at}
+        claims = [row for row in case.claims.rows("inpatient_claims") if row["claim_id"] in done_in]
+        lines += case.evidence.cite_all("inpatient_claims", claims)
     return case.ask.decide(
         clause,
         [{"line": number, "facility_id": line.facility_id} for line in mine for number in case.cite([line])],
-        case.evidence.cite_all(table, looked_at),
+        lines,
         absent_columns=sorted(case.claims.absent),
     )
 
