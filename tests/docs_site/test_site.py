@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ pytest.importorskip("latex2mathml")
 
 from docs.generate import site_hooks
 from mkdocs.exceptions import PluginError
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOADED = re.compile(r"<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE)
 LINKED = re.compile(r"<link\b(?![^>]*rel=[\"']?canonical)[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE)
 
@@ -90,14 +93,38 @@ def test_addresses_outside_are_noticed():
     assert from_outside('<a href="https://example.org">x</a><script src="assets/x.js"></script>') == []
 
 
-@pytest.mark.slow
-def test_the_site_builds_strictly_and_loads_nothing_from_outside(tmp_path):
-    done = build(ROOT / "mkdocs.yml", tmp_path / "site")
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The whole site, built as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    done = build(ROOT / "mkdocs.yml", folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    built = list((tmp_path / "site").rglob("*.html"))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_site_builds_strictly_and_loads_nothing_from_outside(site):
+    built = list(site.rglob("*.html"))
     assert len(built) > 40
     for page in built:
         assert from_outside(page.read_text("utf-8")) == [], page.name
-    for sheet in (tmp_path / "site").rglob("*.css"):
+    for sheet in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//", sheet.read_text("utf-8")), sheet.name
-    assert (tmp_path / "site/search/search_index.js").is_file()
+
+
+@pytest.mark.slow
+def test_search_answers_without_server_and_network(site):
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        asked, failed = [], []
+        page.on("request", lambda one: asked.append(one.url))
+        page.on("pageerror", lambda one: failed.append(str(one)))
+        page.goto(f"{(site / 'index.html').as_uri()}?q=bootstrap")
+        page.wait_for_selector(".md-search-result__item", state="attached", timeout=90_000)
+        assert "matching documents" in page.inner_text(".md-search-result__meta")
+        browser.close()
+    assert failed == []
+    assert [url for url in asked if url.startswith(("http:", "https:", "ws"))] == []
