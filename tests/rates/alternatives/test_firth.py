@@ -198,3 +198,11 @@ def test_penalty_takes_most_of_the_bias_of_small_facilities():
     plain, penalized = (fixed_effects(y, x, facility, penalized=p) for p in (False, True))
     assert plain.beta[0] - 1 > 2 * plain.beta_se[0]
     assert abs(penalized.beta[0] - 1) < 0.5 * (plain.beta[0] - 1)
+
+
+def test_a_constant_offset_moves_intercepts_alone():
+    first = fixed_effects(INCIDENCE, PERIODS, HERD, trials=SIZE, penalized=True)
+    moved = fixed_effects(INCIDENCE, PERIODS, HERD, trials=SIZE, penalized=True, offset=np.full(56, 0.7))
+    assert_allclose(moved.beta, first.beta, rtol=1e-8)
+    assert_allclose(moved.intercept, first.intercept - 0.7, rtol=1e-8)
+    assert_allclose(moved.test.p_value, first.test.p_value, rtol=1e-7)

@@ -12,6 +12,7 @@ from riskstd.model import fit_hierarchical
 from riskstd.rates import standardize
 from riskstd.rates.alternatives import (
     equity_strata,
+    exact_test,
     improvement,
     normal_draws,
     observed_expected,
@@ -241,3 +242,14 @@ def test_strata_without_and_with_nothing_but_events():
         equity_strata([0, 20], [0.3, 0.3], ["a", "b"], trials=[20, 20], reference="c")
     with pytest.raises(OptionError, match="minimum_cases"):
         equity_strata([1], [0.3], ["a"], minimum_cases=0)
+
+
+def test_frames_of_other_kinds_and_indexes():
+    import polars as pl
+
+    table = pl.DataFrame({"y": [0, 1, 1, 0], "p": [0.2, 0.3, 0.4, 0.5], "facility": ["A", "A", "B", "B"]})
+    from_polars = exact_test(table["y"], table["p"], table["facility"])
+    from_lists = exact_test([0, 1, 1, 0], [0.2, 0.3, 0.4, 0.5], ["A", "A", "B", "B"])
+    assert_array_equal(from_polars.p_value, from_lists.p_value)
+    with pytest.raises(FitError, match="different indexes"):
+        observed_expected(pd.Series([1, 2]), pd.Series([1.0, 2.0], index=[5, 6]))

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
 from riskstd.model.assess.predictions import check_length, freeze_arrays
-from riskstd.model.inputs import check_outcome, code_facilities, read_numbers, read_values, refuse_rows
+from riskstd.model.inputs import (
+    check_outcome,
+    code_facilities,
+    read_numbers,
+    read_values,
+    refuse_other_index,
+    refuse_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +86,7 @@ def read_cases(y: Any, probability: Any, facility: Any, trials: Any = None) -> C
     >>> cases.labels.tolist(), cases.total(cases.probability).tolist()
     (['A', 'B'], [0.2, 0.1])
     """
+    refuse_other_index(y, probability, facility, trials)
     length = len(np.atleast_1d(read_values(y, "outcome y")))
     if length == 0:
         raise FitError("no rows", expected="at least one case")

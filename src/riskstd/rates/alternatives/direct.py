@@ -12,7 +12,7 @@ from scipy.special import gammaincinv
 
 from riskstd.errors import FitError
 from riskstd.model.assess.predictions import check_level
-from riskstd.model.inputs import code_facilities, read_values, refuse_rows
+from riskstd.model.inputs import code_facilities, read_values, refuse_other_index, refuse_rows
 from riskstd.rates.alternatives.columns import (
     ColumnResult,
     FloatArray,
@@ -119,6 +119,7 @@ def direct_rates(
     """
     check_choice("method", method, METHODS)
     check_level(level)
+    refuse_other_index(events, cases, stratum, facility)
     counts = read_counts(events, "events")
     size = read_counts(cases, "cases", len(counts))
     refuse_rows(counts > size, "events", "above cases", "at most as many events as cases")
@@ -142,7 +143,7 @@ def direct_rates(
         lower=lower,
         upper=upper,
         missing_strata=absent.sum(axis=1),
-        missing_weight=absent @ weights,
+        missing_weight=np.sum(absent * weights, axis=1),
         method=method,
         level=float(level),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
 from riskstd.model.assess.predictions import check_level
-from riskstd.model.inputs import code_facilities, read_values
+from riskstd.model.inputs import code_facilities, read_values, refuse_other_index
 from riskstd.rates.alternatives.columns import Cases, ColumnResult, FloatArray, divide, read_cases
 from riskstd.rates.alternatives.observed_expected import poisson_limits
 from riskstd.rates.alternatives.proportions import difference_limits, ratio_of_ratios, wilson_limits
@@ -142,6 +142,7 @@ def equity_strata(
     check_level(level)
     if isinstance(minimum_cases, bool) or not isinstance(minimum_cases, int | np.integer) or minimum_cases < 1:
         raise OptionError(f"minimum_cases {minimum_cases!r}", expected="a whole number of 1 or more")
+    refuse_other_index(y, stratum)
     rows = np.zeros(len(np.atleast_1d(read_values(y, "outcome y"))), dtype=np.int64) if facility is None else facility
     cases = read_cases(y, probability, rows, trials)
     strata, code = code_facilities(_read_strata(stratum, len(cases.y), missing))

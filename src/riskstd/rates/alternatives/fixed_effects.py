@@ -11,8 +11,9 @@ from scipy.optimize import brentq
 from scipy.special import expit, ndtri
 
 from riskstd.errors import FitError
+from riskstd.model.algebra import quadratic_form
 from riskstd.model.assess.predictions import check_level, freeze_arrays
-from riskstd.model.cells import Cells, order_by_content
+from riskstd.model.cells import Cells, order_by_content, weighted_gram
 from riskstd.rates.alternatives.columns import FloatArray, check_choice
 from riskstd.rates.alternatives.exact_test import RULES, ExactTest, group_cases, judge_groups
 from riskstd.rates.alternatives.firth import cells_of, read_penalized, refuse_unsolved, rows_of
@@ -198,8 +199,10 @@ def _refuse_constant_within(rows: Rows) -> None:
     size = rows.total(rows.n)
     means = np.array([rows.total(rows.n * column) / size for column in rows.X.T]).reshape(-1, rows.n_facilities)
     within = rows.X - means.T[rows.code]
-    gram = within.T @ (within * rows.n[:, None]) / rows.n.sum()
-    if len(gram) and np.linalg.eigvalsh(gram)[0] < 1e-10:
+    if not within.shape[1]:
+        return
+    gram = weighted_gram(within, rows.n) / rows.n.sum()
+    if np.linalg.eigvalsh(gram)[0] < 1e-10:
         raise FitError(
             "risk factors, or a combination of them, that are constant within every facility",
             expected="factors that vary among the cases of a facility",
@@ -212,7 +215,7 @@ def _intercepts(cells: Cells, found: Solution, informative: NDArray[np.bool_]) -
     error = np.full(cells.n_facilities, np.nan)
     intercept[informative] = found.state.intercepts
     raw_means = found.state.means + cells.center / cells.scale
-    spread = np.einsum("jk,kl,jl->j", raw_means, found.state.covariance, raw_means)
+    spread = quadratic_form(raw_means, found.state.covariance)
     error[informative] = np.sqrt(1.0 / found.state.information + spread)
     return intercept, error
 

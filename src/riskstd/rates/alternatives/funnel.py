@@ -12,7 +12,7 @@ from scipy.special import bdtrik, ndtr, ndtri, pdtr, pdtrik
 
 from riskstd.errors import OptionError
 from riskstd.model.assess.predictions import check_level, freeze_arrays
-from riskstd.model.inputs import refuse_rows
+from riskstd.model.inputs import refuse_other_index, refuse_rows
 from riskstd.rates.alternatives.columns import FloatArray, check_choice, read_amounts, read_counts, read_labels
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def funnel_limits(
         raise OptionError(f"winsorised {winsorised!r}", expected="a share of 0 or more and below 0.5")
     if transform == "root" and cases is not None:
         raise OptionError("transform 'root' with cases", expected="Poisson events, without cases")
+    refuse_other_index(observed, expected, cases, facility)
     events = read_counts(observed, "observed")
     mean, size = _read_volume(expected, cases, len(events))
     z, spread = _scores(events, mean, size, transform)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
 from riskstd.model.assess.predictions import check_level
-from riskstd.model.inputs import code_facilities, read_values
+from riskstd.model.inputs import code_facilities, read_values, refuse_other_index
 from riskstd.rates.alternatives.columns import ColumnResult, FloatArray, divide, read_amounts, read_counts, read_labels
 from riskstd.rates.alternatives.observed_expected import poisson_limits
 from riskstd.rates.alternatives.proportions import ratio_of_ratios
@@ -111,6 +111,7 @@ def improvement(
     [0.4975, 0.1511, 1.4676]
     """
     check_level(level)
+    refuse_other_index(observed, expected, period, facility)
     events = read_counts(observed, "observed")
     mean = read_amounts(expected, "expected", len(events))
     periods, period_code = code_facilities(_read_period(period, len(events)))

@@ -11,6 +11,7 @@ from scipy.special import gammainc, gammaincc, gammaincinv, ndtr, ndtri
 
 from riskstd.errors import FitError
 from riskstd.model.assess.predictions import check_level
+from riskstd.model.inputs import refuse_other_index
 from riskstd.rates.alternatives.columns import (
     ColumnResult,
     FloatArray,
@@ -105,6 +106,7 @@ def observed_expected(
     """
     check_choice("method", method, METHODS)
     check_level(level)
+    refuse_other_index(observed, expected, facility)
     events = read_counts(observed, "observed")
     mean = read_amounts(expected, "expected", len(events))
     if np.any((mean == 0) & (events > 0)):
