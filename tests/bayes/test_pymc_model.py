@@ -63,3 +63,10 @@ def test_pymc_samples_the_same_posterior(fit, rows):
     ours, theirs = fit.posterior_frame(), other.posterior_frame()
     error = np.hypot(ours["mc_error"], theirs["mc_error"])
     assert np.all(np.abs(ours["mean"] - theirs["mean"]) < 4 * error)
+
+
+def test_same_seed_same_draws_of_pymc_on_one_core_and_two(rows):
+    first, second = (
+        fit_bayes(*rows, sampling=Sampling(draws=8, tune=5, seed=3, sampler="pymc", cores=cores)) for cores in (1, 2)
+    )
+    assert np.array_equal(first.posterior.effects, second.posterior.effects)

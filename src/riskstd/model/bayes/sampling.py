@@ -178,15 +178,15 @@ def _by_pymc(density: LogDensity, start: Start, options: Sampling) -> Draws:
     """PyMC runs chains as processes."""
     pm = load_library("pymc")
     model = build_pymc_model(density)
-    seeds = np.random.SeedSequence(options.seed).spawn(options.chains + 1)
-    starts = [_pymc_start(start(seed), density) for seed in seeds[1:]]
+    seeds = np.random.SeedSequence(options.seed).spawn(options.chains)
+    starts = [_pymc_start(start(seed), density) for seed in seeds]
     with model:
         found = pm.sample(
             draws=options.draws,
             tune=options.tune,
             chains=options.chains,
             cores=options.side_by_side,
-            random_seed=[int(seed.generate_state(1)[0]) for seed in seeds[1:]],
+            random_seed=int(options.seed),
             initvals=starts,
             init="adapt_diag",
             nuts={"target_accept": options.target_accept, "max_treedepth": MAX_DEPTH},
