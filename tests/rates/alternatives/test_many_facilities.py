@@ -18,7 +18,7 @@ from riskstd.report.national.funnel import dispersion_of
 
 # 1,400 quantiles of N(0.1, 1.2^2) and 100 scores from 3.2 to 7
 SCORES = np.append(0.1 + 1.2 * ndtri((np.arange(1, 1401) - 0.5) / 1400), np.linspace(3.2, 7, 100))
-# Benjamini and Hochberg 1995, section 3.2: 15 p-values; R 4.2.2 p.adjust(p, "BH")
+# Benjamini and Hochberg 1995, the 15 p-values of their example; R 4.2.2 p.adjust(p, "BH")
 P_1995 = [
     0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1,
 ]  # fmt: skip
