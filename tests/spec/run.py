@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from oracle.judge import Judgement, judge
 from riskstd.pipeline.assurance.assure import Verdict, under_options, verdicts_of
 from riskstd.pipeline.assurance.mutants import Mutant, mutants_of
 from riskstd.pipeline.assurance.people import Delivery, Person, Setting, deliveries_of, persons_of
-from riskstd.pipeline.assurance.score import MutationScore, try_mutants
+from riskstd.pipeline.assurance.score import MutationScore, by_engine, try_mutants
 from riskstd.pipeline.assurance.verdicts import complaints
 from riskstd.spec import Measure, list_measures, load_measure
 
@@ -62,6 +63,18 @@ def score_by_oracle(measure_id: str) -> MutationScore:
 
 
 def score_by_engine(measure_id: str, mutants: list[Mutant]) -> MutationScore:
-    """Try mutants of a measure by the engine."""
+    """Try mutants of a measure by the engine, which is asked about the unchanged measure once."""
     measure = load_measure(measure_id, definitions=None)
-    return MutationScore(measure_id, tuple(try_mutants(list(deliveries(measure_id).values()), measure, mutants)))
+
+    def run(delivery: Delivery, changed: Measure) -> Any:
+        unchanged = changed.definition is measure.definition
+        return answer_of_engine(measure_id, delivery.setting) if unchanged else by_engine(delivery, changed)
+
+    every = list(deliveries(measure_id).values())
+    return MutationScore(measure_id, tuple(try_mutants(every, measure, mutants, run=run)))
+
+
+@cache
+def answer_of_engine(measure_id: str, setting: Setting) -> Any:
+    """Return what the engine says of the patients of a setting under the measure as it is."""
+    return by_engine(deliveries(measure_id)[setting], load_measure(measure_id, definitions=None))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from riskstd.errors import SpecError
 from riskstd.pipeline.assurance.assure import DECIDING
 from riskstd.pipeline.assurance.mutants import Mutant, mutants_of, mutated
-from riskstd.pipeline.assurance.score import MutationScore
+from riskstd.pipeline.assurance.score import MutationScore, by_engine
 from riskstd.spec import load_measure
-from spec.run import MEASURES, score_by_engine, score_by_oracle
+from spec.run import MEASURES, deliveries, score_by_engine, score_by_oracle
 
+PAGE = Path(__file__).parents[2] / "docs" / "assure.md"
 SEED, SAMPLE = 20260101, 10
 NO_DIFFERENCE: dict[tuple[str, str], str] = {}
 """Changes that can change no verdict, by measure and name, each with the reason; now there is none."""
@@ -60,6 +62,26 @@ def test_every_deciding_clause_is_changed_or_can_only_be_what_it_is(measure_id: 
     assert paths <= {each.mutant.clause for each in score.tried}
     fixed = paths - set(score.clauses)
     assert fixed == {"cohort.record", "outcome.attribution", "planned_admission", "planned_admission.missing_principal"}
+
+
+def test_a_year_of_admission_without_a_version_of_the_tables_is_refused_when_a_stay_is_of_it() -> None:
+    measure = load_measure("ASC-18", definitions=None)
+    wanted = ("planned_admission.tables[from_2022]", "dropped")
+    dropped = next(each for each in mutants_of(measure) if (each.clause, each.change) == wanted)
+    setting = next(
+        each for each in deliveries("ASC-18") if each.options == (("planned_admission_tables", "admission_year"),)
+    )
+    with pytest.raises(SpecError, match="no version, or more than one, for admissions of 2022"):
+        by_engine(deliveries("ASC-18")[setting], mutated(measure, [dropped]))
+
+
+@pytest.mark.parametrize("measure_id", MEASURES)
+def test_the_page_tells_the_score(measure_id: str) -> None:
+    score = score_by_oracle(measure_id)
+    noticed, run = len(score.of("noticed")), len(score.of("noticed")) + len(score.of("survives"))
+    clauses = (len(score.clauses), len(score.clauses_noticed))
+    row = " | ".join(map(str, (measure_id, run, noticed, *clauses, len(score.of("refused")))))
+    assert f"| {row} |" in PAGE.read_text("utf-8")
 
 
 @pytest.mark.slow
