@@ -39,9 +39,10 @@ def test_python_block(number, here):
     assert "facility_id" in done.stdout
 
 
-def test_pages_run_from_top_to_bottom(here):
-    """The blocks of docs/model.md build on each other."""
-    page = (ROOT / "docs" / "model.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["model.md", "bayesian-model.md"])
+def test_pages_run_from_top_to_bottom(name, here):
+    """The blocks of a page build on each other."""
+    page = (ROOT / "docs" / name).read_text("utf-8")
     script = "\n".join(body for name, body in BLOCK.findall(page) if name == "python")
     assert "fit_hierarchical" in script
     command = [sys.executable, "-W", "error", "-c", script]

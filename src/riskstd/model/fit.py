@@ -60,6 +60,8 @@ def fit_hierarchical(
     n_nodes: int = 7,
     pql_form: str = "reml",
     factor_names: Any = None,
+    priors: Any = None,
+    sampling: Any = None,
 ) -> HierarchicalFit:
     """Fit a logistic regression with normal facility intercepts.
 
@@ -79,19 +81,22 @@ def fit_hierarchical(
         How often each row counts; a whole weight equals that many equal rows.
     offset : array, shape (n_rows,), optional
         Known part of the log-odds.
-    method : {"agq", "laplace", "pql"}
-        Adaptive Gauss-Hermite quadrature, Laplace approximation, or pseudo-likelihood as SAS
-        PROC GLIMMIX runs it.
+    method : {"agq", "laplace", "pql", "pymc"}
+        Adaptive Gauss-Hermite quadrature, Laplace approximation, pseudo-likelihood as SAS
+        PROC GLIMMIX runs it, or draws from the posterior (`riskstd.model.bayes.fit_bayes`; needs riskstd[bayes]).
     n_nodes : int
         Quadrature nodes per facility for "agq", 1 to 200; 1 equals "laplace".
     pql_form : {"reml", "ml"}
         RSPL (the SAS default) or MSPL.
     factor_names : sequence of str, optional
         Names of the columns; a frame brings its own.
+    priors, sampling : Priors, Sampling, optional
+        Of "pymc" alone.
 
     Returns
     -------
     HierarchicalFit
+        A `BayesianFit` of "pymc".
 
     Raises
     ------
@@ -120,6 +125,13 @@ def fit_hierarchical(
     >>> fit.converged, fit.n_facilities, bool(abs(fit.beta[0] - 0.8) < 0.3)
     (True, 40, True)
     """
+    if method == "pymc":
+        from riskstd.model.bayes import fit_bayes
+
+        data: dict[str, Any] = {"trials": trials, "weights": weights, "offset": offset, "factor_names": factor_names}
+        return fit_bayes(y, X, facility, **data, priors=priors, sampling=sampling)
+    if priors is not None or sampling is not None:
+        raise OptionError(f"priors or sampling with method {method!r}", expected="neither, or method 'pymc'")
     check_fit_options(method, n_nodes, pql_form)
     rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
     if len(rows.y) == 0:
@@ -219,7 +231,7 @@ def check_fit_options(method: str, n_nodes: int, pql_form: str = "reml") -> None
     OptionError
     """
     if method not in METHODS:
-        raise OptionError(f"method {method!r}", expected="one of " + ", ".join(METHODS))
+        raise OptionError(f"method {method!r}", expected="one of " + ", ".join((*METHODS, "pymc")))
     if isinstance(n_nodes, bool) or not isinstance(n_nodes, int | np.integer) or not 1 <= n_nodes <= MAX_NODES:
         raise OptionError(f"n_nodes {n_nodes!r}", expected=f"a whole number from 1 to {MAX_NODES}")
     if pql_form not in PQL_FORMS:

@@ -62,7 +62,7 @@ def standardize(
         Proportion; the crude mean over all cases of the model when left out.
     interval : {"bootstrap", "plug-in", "closed-form", "none"}
         CMS facility bootstrap; ratio at effect +- z standard errors; ratio x
-        exp(+- z / sqrt(ratio sum p(1-p) + 1/tau^2)); no interval.
+        exp(+- z / sqrt(ratio sum p(1-p) + 1/tau^2)); no interval. A fit by "pymc" has that of its posterior.
     n_bootstrap : int
     level : float, optional
         Level of the printed interval; the measure's display level, or 0.95, when left out.
@@ -104,6 +104,12 @@ def standardize(
     >>> rates.to_frame().shape
     (6, 14)
     """
+    if fit.method == "pymc":
+        from riskstd.model.bayes import BayesianFit
+        from riskstd.rates.posterior import posterior_rates
+
+        assert isinstance(fit, BayesianFit)
+        return posterior_rates(fit, measure=measure, scale=scale, national_rate=national_rate, level=level).rates
     rules = read_standardization(measure, scale, level)
     check_interval(interval, n_bootstrap)
     check_national_rate(national_rate)
