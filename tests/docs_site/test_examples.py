@@ -64,7 +64,7 @@ def run_page(page: str, folder: Path) -> subprocess.CompletedProcess[str]:
     driver.write_text(DRIVER.format(blocks=blocks), "utf-8")
     command = [sys.executable, str(driver)]
     return subprocess.run(
-        command, cwd=folder, env=surroundings, capture_output=True, text=True, timeout=540, check=False
+        command, cwd=folder, env=surroundings, capture_output=True, text=True, timeout=1800, check=False
     )
 
 
