@@ -63,7 +63,7 @@ class Mutant:
         for step in self.place[:-1]:
             part = part[step]
         if self.drops and isinstance(part, list):
-            del part[self.place[-1]]
+            part.pop(int(self.place[-1]))
         else:
             part[self.place[-1]] = self.value
 
