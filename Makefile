@@ -62,7 +62,8 @@ notebooks: $(READY)
 	$(BIN)/python notebooks/run.py --out notebooks/html
 
 docs: $(READY)
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python docs/generate --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 reference: $(READY)
 	$(BIN)/python docs/generate

@@ -44,7 +44,7 @@ EXIT_TOO_FEW = 3
 DEFINITIONS_VARIABLE = "RISKSTD_DEFINITIONS"
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 
-LayoutOption = Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")]
+LayoutOption = Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, lds, tuva.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of every random draw.")]
 BootstrapOption = Annotated[
     int | None, typer.Option(min=1, help="Bootstrap replicates; as in the definition if left out.")

@@ -32,6 +32,9 @@ def assure(
     new: Annotated[
         Path | None, typer.Option(help="Write a draft of a patient file for --measure, and run nothing.")
     ] = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Change the measures clause by clause, and list what no patient notices.")
+    ] = False,
     page: Annotated[
         Path | None, typer.Option(help="Write the patients by clause into a Markdown page, and run nothing.")
     ] = None,
@@ -44,6 +47,9 @@ def assure(
         raise OptionError("no patient file", expected="a file, or --new FILE --measure ID for a draft of one")
     if form not in ("text", "md", "json"):
         raise OptionError(f"--format cannot be {form!r}", expected="one of text, md, json")
+    if mutants:
+        _score(files, measure or [], year)
+        return
     if page is not None:
         from riskstd.pipeline.assurance.page import write_page
 
@@ -59,6 +65,20 @@ def assure(
     else:
         write_or_print(as_markdown(found) if form == "md" else _json(found), out)
     if found.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _score(files: list[Path], measures: list[str], year: int) -> None:
+    from riskstd.pipeline.assurance import mutation_score
+
+    if not measures:
+        raise OptionError("--mutants needs a measure", expected="--measure ID, or --measure my/definition.toml")
+    scores = [mutation_score(files, each, year=year) for each in measures]
+    for score in scores:
+        results.print(score.in_words(), markup=False, highlight=False, soft_wrap=True)
+        for each in score.of("survives"):
+            results.print(f"no patient notices: {each.mutant.name}", markup=False, highlight=False, soft_wrap=True)
+    if any(score.of("survives") for score in scores):
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -102,7 +102,7 @@ def spec_diff(
     claims: Annotated[
         Path | None, typer.Option(help="Claims on which both definitions are run, to see what the change does.")
     ] = None,
-    layout: Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, tuva.")] = "auto",
+    layout: Annotated[str, typer.Option(help="Layout of the claim files: auto, ccw, flat, lds, tuva.")] = "auto",
     period: Annotated[str | None, typer.Option(help="First and last procedure date, with a colon between.")] = None,
     method: Annotated[str, typer.Option(help="Estimator: agq, laplace, pql.")] = "agq",
     bootstrap: Annotated[

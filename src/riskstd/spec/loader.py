@@ -116,7 +116,13 @@ def _sha256_of(measure: Measure, name: str) -> str | None:
 
 
 def list_measures(definitions: Definitions = "auto") -> list[tuple[str, int]]:
-    """Return id and specification year of every definition of the project and of the user's folder, sorted."""
+    """Return id and specification year of every definition of the project and of the user's folder, sorted.
+
+    Parameters
+    ----------
+    definitions : str or Path, optional
+        Definition folder; the one that `riskstd import` would use if left out.
+    """
     return sorted(_definition_files(open_definitions(definitions)))
 
 
