@@ -75,16 +75,19 @@ def first_keys(people: int, count: int, free: Sequence[int]) -> list[int]:
     --------
     >>> first_keys(100, 4, [])
     [1, 26, 51, 76]
-    >>> first_keys(100, 4, [29, 40, 58])
-    [1, 29, 58, 83]
+    >>> first_keys(100, 4, [29, 40, 56])
+    [1, 29, 56, 79]
     """
-    size = -(-people // count)
     first = [1]
-    while first[-1] + size <= people:
+    while True:
+        rest = people - first[-1] + 1
+        groups = max(count + 1 - len(first), -(-rest * count // max(1, people)))
+        if groups <= 1:
+            return first
+        size = -(-rest // groups)
         low = bisect_left(free, first[-1] + max(1, int(_FEWEST * size)))
         high = bisect_right(free, first[-1] + int(_MOST * size))
         first.append(free[high - 1] if low < high else first[-1] + size)
-    return first
 
 
 def cuts_between(spans: Iterable[tuple[str, str]]) -> list[str]:
