@@ -44,7 +44,7 @@ def test_pages_run_from_top_to_bottom(name, here):
     """The blocks of a page build on each other."""
     page = (ROOT / "docs" / name).read_text("utf-8")
     script = "\n".join(body for name, body in BLOCK.findall(page) if name == "python")
-    assert "fit_hierarchical" in script
+    assert "riskstd" in script
     command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
