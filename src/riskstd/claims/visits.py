@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import ibis
 
 from riskstd.claims.cut import CutClaims, once
+from riskstd.claims.people_ranges import of_range, people_ranges
 from riskstd.codes import CodeSet
+from riskstd.tables import discard, materialize_parts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -77,7 +80,21 @@ def visits_of_candidates(claims: Claims, measure: Measure, people: ir.Table) -> 
         return find_visits(claims, measure, people).cache()
     candidates = claims.candidates
     alike = ("visits", *_what_shows_visits(measure))
-    return once(claims, alike, lambda: find_visits(claims, measure, candidates).cache())
+    return once(claims, alike, lambda: _visits_by_ranges(claims, measure, candidates))
+
+
+def _visits_by_ranges(claims: CutClaims, measure: Measure, people: ir.Table) -> ir.Table:
+    """Visits of some people, worked out for as many of them at a time as memory holds."""
+    ranges = people_ranges(claims)
+    if len(ranges) == 1:
+        return find_visits(claims, measure, people).cache()
+    parts = (
+        find_visits(of_range(claims, *keys), measure, people.filter(people.person_key.between(*keys)))
+        for keys in ranges
+    )
+    made = materialize_parts(parts, claims.connection)
+    weakref.finalize(claims, discard, claims.connection, [made.op().name])  # type: ignore[attr-defined]
+    return made
 
 
 def _what_shows_visits(measure: Measure) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from riskstd.tables.claims import (
     PROFESSIONAL_LINES,
     STAYS,
 )
-from riskstd.tables.lazy import count_rows, discard, materialize, to_frame
+from riskstd.tables.lazy import count_rows, discard, materialize, materialize_parts, to_frame
 from riskstd.tables.results import (
     ATTRITION,
     EXCLUDED_PROCEDURES,
@@ -48,5 +48,6 @@ __all__ = [
     "count_rows",
     "discard",
     "materialize",
+    "materialize_parts",
     "to_frame",
 ]

@@ -25,6 +25,15 @@ def materialize(table: ir.Table, connection: BaseBackend) -> ir.Table:
     return table.cache()
 
 
+def materialize_parts(parts: Iterable[ir.Table], connection: BaseBackend) -> ir.Table:
+    """Work lazy tables of one schema out, one after another, into one table; who calls this drops it with `discard`."""
+    waiting = iter(parts)
+    made = materialize(next(waiting), connection)
+    for part in waiting:
+        connection.insert(made.op().name, part)  # type: ignore[attr-defined]
+    return made
+
+
 def discard(connection: BaseBackend, names: Iterable[str]) -> None:
     """Drop tables that `materialize` made."""
     if connection.name == "duckdb":
