@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from riskstd.claims.staging import PersonGroup
+from riskstd.engines.embedded import memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,9 +112,3 @@ def _keys_of(con: duckdb.DuckDBPyConnection, person_ids: list[str]) -> list[int]
     found = con.execute("SELECT person_key FROM every_person_key JOIN cut_ids USING (person_id) ORDER BY 1").fetchall()
     con.unregister("cut_ids")
     return [int(key) for (key,) in found]
-
-
-def memory_limit(con: duckdb.DuckDBPyConnection) -> float:
-    """Return the memory limit of a connection in bytes."""
-    number, unit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
-    return float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)

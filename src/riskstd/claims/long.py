@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskstd.claims.build import FIRST_ICD10_DAY, LINE_TEXTS, SETTINGS, claims_in_use, kept_lines
-from riskstd.claims.groups import memory_limit
 from riskstd.claims.ranges import Codes, Columns, PersonRanges, row_order
 from riskstd.claims.rowgroups import MISSING, Coded, RowGroups
 from riskstd.claims.scan import in_order
 from riskstd.claims.staging import ROWS_OF_A_BLOCK, columns_present, flat
+from riskstd.engines.embedded import memory_limit
 from riskstd.tables import DIAGNOSES, OUTPATIENT_LINES, PROFESSIONAL_LINES
 
 if TYPE_CHECKING:

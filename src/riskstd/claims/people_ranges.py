@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from riskstd.claims.groups import memory_limit
+from riskstd.engines.embedded import memory_limit
 from riskstd.tables import count_rows
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import add_counts, count_inpatient, count_joined, count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
-from riskstd.claims.groups import memory_limit, people_in_groups
+from riskstd.claims.groups import people_in_groups
 from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import PersonGroup, Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
-from riskstd.engines.embedded import limit_memory
+from riskstd.engines.embedded import limit_memory, memory_limit
 from riskstd.engines.shortage import in_words
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table

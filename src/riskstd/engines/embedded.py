@@ -100,3 +100,9 @@ def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None) -> None:
         con.execute("SET memory_limit = '" + memory.replace("'", "''") + "'")
     except duckdb.Error:
         raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
+
+
+def memory_limit(con: duckdb.DuckDBPyConnection) -> float:
+    """Return the memory limit of a connection in bytes."""
+    number, unit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0].split()
+    return float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit)

@@ -125,24 +125,15 @@ def fit_hierarchical(
     >>> fit.converged, fit.n_facilities, bool(abs(fit.beta[0] - 0.8) < 0.3)
     (True, 40, True)
     """
+    data: dict[str, Any] = {"trials": trials, "weights": weights, "offset": offset, "factor_names": factor_names}
     if method == "pymc":
         from riskstd.model.bayes import fit_bayes
 
-        data: dict[str, Any] = {"trials": trials, "weights": weights, "offset": offset, "factor_names": factor_names}
         return fit_bayes(y, X, facility, **data, priors=priors, sampling=sampling)
     if priors is not None or sampling is not None:
         raise OptionError(f"priors or sampling with method {method!r}", expected="neither, or method 'pymc'")
     check_fit_options(method, n_nodes, pql_form)
-    rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
-    if len(rows.y) == 0:
-        raise FitError("no rows", expected="at least two facilities with cases")
-    cells, order = collapse_by_content(rows)
-    # nothing below reads them, and they are as long as the file
-    rows = replace(rows, facility=rows.facility[:0].copy(), keys=None)
-    check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
-    check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
-    check_repeated_cases(cells)
-    check_columns(cells, rows.factor_names)
+    rows, cells, order = read_cells(y, X, facility, **data)
     check_separation(cells, rows.factor_names)
     multiplicity = np.ones(cells.n_facilities)
     objective = make_objective(cells, method, n_nodes, pql_form)
@@ -158,6 +149,37 @@ def fit_hierarchical(
             hint="use fewer, larger facilities",
         )
     return _report(rows, objective, order, estimate, method, n_nodes, pql_form)
+
+
+def read_cells(y: Any, X: Any, facility: Any, **data: Any) -> tuple[ModelInput, Cells, FacilityOrder]:
+    """Read, collapse and check what every method fits.
+
+    Parameters
+    ----------
+    y, X, facility, **data
+        As in `fit_hierarchical`.
+
+    Returns
+    -------
+    rows : ModelInput
+        Without facilities and keys, which nobody reads any more and which are as long as the file.
+    cells : Cells
+    order : FacilityOrder
+
+    Raises
+    ------
+    FitError, TooFewDataError
+    """
+    rows = read_model_input(y, X, facility, **data)
+    if len(rows.y) == 0:
+        raise FitError("no rows", expected="at least two facilities with cases")
+    cells, order = collapse_by_content(rows)
+    rows = replace(rows, facility=rows.facility[:0].copy(), keys=None)
+    check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
+    check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
+    check_repeated_cases(cells)
+    check_columns(cells, rows.factor_names)
+    return rows, cells, order
 
 
 def collapse_by_content(rows: ModelInput) -> tuple[Cells, FacilityOrder]:

@@ -15,6 +15,7 @@ from scipy.special import expit, ndtri
 from riskstd.errors import FitError
 from riskstd.model.algebra import log_odds_of_rows
 from riskstd.model.cells import Cells, FacilityOrder, FloatArray
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import count_text, read_factors, read_numbers, read_values
 from riskstd.model.newton import PathStep
 
@@ -130,9 +131,7 @@ class HierarchicalFit:
     _encoder: FormulaEncoder | None = None
 
     def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
+        freeze_arrays(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

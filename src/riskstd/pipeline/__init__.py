@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from riskstd.lazy import lazy_names
 
 if TYPE_CHECKING:
     from riskstd.pipeline.batch import run_measures
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "RunSettings", "run_measure", "run_measures", "write_report"]
 
-# Public names load on first use, so that a trace need not load engine and model.
 _PLACES = {
     "Run": "riskstd.pipeline.run",
     "RunSettings": "riskstd.pipeline.settings",
@@ -21,9 +21,5 @@ _PLACES = {
     "run_measures": "riskstd.pipeline.batch",
     "write_report": "riskstd.pipeline.reports",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module 'riskstd.pipeline' has no attribute {name!r}")
+# Public names load on first use, so that a trace need not load engine and model.
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from riskstd.errors import OptionError
 from riskstd.model.bayes import BayesianFit
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.paths import path_of
 from riskstd.rates.facility_rates import FacilityRates
 from riskstd.rates.intervals import Limits, score_fit
@@ -70,9 +71,7 @@ class PosteriorRates:
     warnings: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
+        freeze_arrays(self)
 
     def __repr__(self) -> str:
         chains, draws, n_facilities = self.ratio_draws.shape
@@ -153,14 +152,15 @@ def posterior_rates(
     )
     draws = ratio.reshape(*fit.posterior.mu.shape, -1)
     ranks = rankdata(ratio, axis=1)
+    rank_lower, rank_upper = _percentiles(ranks, rules.display_level)
     return PosteriorRates(
         rates=rates,
         probability_worse=np.mean(ratio > 1.0, axis=0),
         probability_beyond_margin=np.mean(ratio > margin, axis=0),
         probability_error=mean_error(draws > 1.0),
         rank_mean=ranks.mean(axis=0),
-        rank_lower=_percentiles(ranks, rules.display_level)[0],
-        rank_upper=_percentiles(ranks, rules.display_level)[1],
+        rank_lower=rank_lower,
+        rank_upper=rank_upper,
         ratio_draws=draws,
         margin=float(margin),
         converged=fit.converged,

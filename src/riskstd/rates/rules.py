@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import OptionError
+from riskstd.model.options import check_level
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -57,7 +58,7 @@ class Standardization:
         if self.scale not in SCALE_FACTORS:
             raise OptionError(f"scale {self.scale!r}", expected="one of " + ", ".join(SCALE_FACTORS))
         for name in ("display_level", "category_level"):
-            check_level(name, getattr(self, name))
+            check_level(getattr(self, name), name)
 
     @property
     def factor(self) -> float:
@@ -158,12 +159,6 @@ def categorize(
     category[np.isnan(lower) | np.isnan(upper)] = None
     category[cases < rules.minimum_cases] = words.too_few
     return category
-
-
-def check_level(name: str, level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0.0 < level < 1.0:
-        raise OptionError(f"{name} {level!r}", expected="a number between 0 and 1, such as 0.95")
 
 
 def check_national_rate(national_rate: float | None) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from riskstd.errors import OptionError
 from riskstd.model import HierarchicalFit
 from riskstd.model.compiled import thread_count
+from riskstd.model.options import check_seed
 from riskstd.rates.bootstrap import VARIANCES, Resampler
 from riskstd.rates.checkpoint import open_checkpoint
 from riskstd.rates.facility_rates import FacilityRates
@@ -285,7 +286,6 @@ def _bootstrap_warnings(limits: Limits, stability: Stability) -> list[str]:
 def _check_bootstrap_options(seed: int | None, threads: int | None) -> None:
     if seed is None:
         raise OptionError("no seed for the bootstrap", expected="seed=, a whole number", hint="record it")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed {seed!r}", expected="a whole number of 0 or more")
+    check_seed(seed)
     if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
         raise OptionError(f"threads {threads!r}", expected="a whole number of 1 or more, or None for all cores")

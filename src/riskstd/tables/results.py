@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from riskstd.tables.schema import Column, Table
+
+PlannedRule = Literal[
+    "never_planned_visit_type",
+    "PA1",
+    "PA2",
+    "PA3",
+    "PA4",
+    "no_planned_procedure",
+    "missing_principal_diagnosis",
+]
+"""Rule of the planned admission algorithm that decided."""
+NotCountedBecause = Literal["planned", "part_of_admission", "belongs_to_later_procedure"]
+"""Why a visit does not count for the outcome of a procedure."""
 
 _PROCEDURE = Column("procedure_id", "key", "number of the index procedure within the run", required=True)
 _PERSON_ID = Column("person_id", "text", "person identifier of the source", identifying=True)
@@ -70,15 +85,7 @@ HOSPITAL_VISITS = Table(
             "planned_rule",
             "text",
             "rule of the algorithm that decided",
-            allowed=(
-                "never_planned_visit_type",
-                "PA1",
-                "PA2",
-                "PA3",
-                "PA4",
-                "no_planned_procedure",
-                "missing_principal_diagnosis",
-            ),
+            allowed=get_args(PlannedRule),
             required=True,
         ),
         Column("counted", "boolean", "counts for the outcome of this procedure", required=True),
@@ -86,7 +93,7 @@ HOSPITAL_VISITS = Table(
             "not_counted_because",
             "text",
             "why the visit does not count, null if it does",
-            allowed=("planned", "part_of_admission", "belongs_to_later_procedure"),
+            allowed=get_args(NotCountedBecause),
         ),
         Column("facility_visited", "text", "CCN of the hospital, else its NPI, else null"),
         Column("principal_diagnosis", "text", "principal diagnosis code of the visit"),

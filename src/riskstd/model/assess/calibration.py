@@ -18,14 +18,10 @@ from riskstd.model.assess.calibration_table import (
     tabulate,
     tabulate_by_label,
 )
-from riskstd.model.assess.predictions import (
-    Predictions,
-    check_level,
-    group_by_risk,
-    read_predictions,
-)
+from riskstd.model.assess.predictions import Predictions, group_by_risk, read_predictions
 from riskstd.model.assess.recalibration import recalibrate
 from riskstd.model.inputs import count_text
+from riskstd.model.options import check_level
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
 from riskstd.errors import FitError
-from riskstd.model.assess.predictions import (
-    PredictedRows,
-    Predictions,
-    check_length,
-    freeze_arrays,
-    group_by_label,
-)
+from riskstd.model.assess.predictions import PredictedRows, Predictions, check_length, group_by_label
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import code_facilities, count_text, read_values
 
 if TYPE_CHECKING:

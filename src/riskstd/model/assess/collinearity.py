@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import invert_positive
-from riskstd.model.assess.predictions import freeze_arrays
 from riskstd.model.checks import check_columns
 from riskstd.model.collapse import collapse_rows
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import count_text, read_factors, read_numbers, refuse_rows
 
 if TYPE_CHECKING:

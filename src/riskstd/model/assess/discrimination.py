@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
-from riskstd.model.assess.predictions import (
-    PredictedRows,
-    Predictions,
-    check_level,
-    group_by_risk,
-    read_predictions,
-    row_order,
-)
+from riskstd.model.assess.predictions import PredictedRows, Predictions, group_by_risk, read_predictions, row_order
 from riskstd.model.inputs import count_text
+from riskstd.model.options import check_level
 
 FloatArray = NDArray[np.floating[Any]]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.algebra import invert_positive
-from riskstd.model.assess.predictions import freeze_arrays
 from riskstd.model.evaluation import unpack
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.objective import make_objective
 from riskstd.model.paths import path_of
 from riskstd.model.pooled import evaluate_pooled

@@ -11,12 +11,12 @@ from scipy.special import ndtri
 from riskstd.errors import FitError
 from riskstd.model.algebra import invert_positive, symmetric
 from riskstd.model.assess.logistic_result import PooledLogistic
-from riskstd.model.assess.predictions import check_level
 from riskstd.model.cells import Cells
 from riskstd.model.checks import check_columns, check_estimates_finite, check_outcome_varies, check_separation
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.fit import binomial_constant
 from riskstd.model.inputs import ModelInput, read_model_input, read_values
+from riskstd.model.options import check_level
 from riskstd.model.paths import path_of
 from riskstd.model.pooled import PooledFit, fit_pooled
 

@@ -11,8 +11,8 @@ from scipy.special import expit
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import log_odds_of_rows
-from riskstd.model.assess.predictions import freeze_arrays
 from riskstd.model.cells import Cells
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import count_text, read_factors, read_numbers
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstd.errors import FitError, OptionError
+from riskstd.errors import FitError
 from riskstd.model.checks import check_outcome_varies
 from riskstd.model.inputs import check_outcome, read_numbers, read_values, refuse_other_index, refuse_rows
 
@@ -151,35 +151,6 @@ def row_order(rows: PredictedRows, *keys: NDArray[Any]) -> IntArray:
         # sums of fractions depend on their order, so equal keys are ordered by what is summed
         return np.lexsort((rows.events, rows.cases, *reversed(keys)))
     return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(tuple(reversed(keys)))
-
-
-def freeze_arrays(result: Any) -> None:
-    """Make every array of a result read-only.
-
-    Examples
-    --------
-    >>> rows = PredictedRows(np.zeros(1), np.ones(1), np.zeros(1))
-    >>> freeze_arrays(rows)
-    >>> rows.risk.flags.writeable
-    False
-    """
-    for value in vars(result).values():
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside 0 to 1.
-
-    Examples
-    --------
-    >>> check_level(95)
-    Traceback (most recent call last):
-    riskstd.errors.OptionError: level 95
-      expected: a confidence level above 0 and below 1, such as 0.95
-    """
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
-        raise OptionError(f"level {level!r}", expected="a confidence level above 0 and below 1, such as 0.95")
 
 
 def _read_risk(values: Any, length: int, inside: bool) -> FloatArray:

@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 from riskstd.errors import FitError, OptionError
 from riskstd.model.algebra import solve_positive
 from riskstd.model.assess.likelihood_ratio import Fit, name_terms
-from riskstd.model.assess.predictions import freeze_arrays
+from riskstd.model.frozen import freeze_arrays
 
 FloatArray = NDArray[np.floating[Any]]
 MIN_EIGENVALUE = 1e-10

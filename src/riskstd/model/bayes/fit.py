@@ -18,14 +18,10 @@ from riskstd.model.bayes.result import BayesianFit
 from riskstd.model.bayes.sampling import Draws, Sampling, sample
 from riskstd.model.cells import Cells, FacilityOrder
 from riskstd.model.checks import (
-    check_columns,
-    check_enough_data,
-    check_outcome_varies,
-    check_repeated_cases,
     check_separation,
 )
-from riskstd.model.fit import START_DECREMENT, binomial_constant, collapse_by_content
-from riskstd.model.inputs import ModelInput, read_model_input
+from riskstd.model.fit import START_DECREMENT, binomial_constant, read_cells
+from riskstd.model.inputs import ModelInput
 from riskstd.model.objective import make_objective
 from riskstd.model.pooled import fit_pooled
 from riskstd.model.result import FitData
@@ -89,14 +85,8 @@ def fit_bayes(
     """
     load_library("arviz")
     options, prior = sampling or Sampling(), priors or Priors()
-    rows = read_model_input(y, X, facility, trials=trials, weights=weights, offset=offset, factor_names=factor_names)
-    if len(rows.y) == 0:
-        raise FitError("no rows", expected="at least two facilities with cases")
-    cells, order = collapse_by_content(rows)
-    check_outcome_varies(float(cells.events.sum()), float(cells.cases.sum()))
-    check_enough_data(len(rows.labels), float(cells.events.sum()), rows.X.shape[1])
-    check_repeated_cases(cells)
-    check_columns(cells, rows.factor_names)
+    data: dict[str, Any] = {"trials": trials, "weights": weights, "offset": offset, "factor_names": factor_names}
+    rows, cells, order = read_cells(y, X, facility, **data)
     density = LogDensity(cells, prior)
     coefficients, se = _pooled_start(cells)
     draws = sample(density, lambda seed: density.start(coefficients, se, seed), options)

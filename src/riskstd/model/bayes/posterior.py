@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.cells import Cells
+from riskstd.model.frozen import freeze_arrays
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -43,8 +44,7 @@ class Posterior:
     steps: NDArray[np.integer[Any]]
 
     def __post_init__(self) -> None:
-        for value in vars(self).values():
-            value.setflags(write=False)
+        freeze_arrays(self)
 
     def __repr__(self) -> str:
         chains, draws, n_facilities = self.effects.shape

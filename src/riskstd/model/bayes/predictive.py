@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from riskstd.errors import FitError, OptionError
 from riskstd.model.bayes.result import BayesianFit
+from riskstd.model.options import check_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,8 +170,7 @@ class _Statistics:
 def _check_options(seed: int, n_replicates: int, effects: str, n_draws: int) -> None:
     if effects not in EFFECTS:
         raise OptionError(f"effects {effects!r}", expected="one of " + ", ".join(EFFECTS))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed {seed!r}", expected="a whole number of 0 or more")
+    check_seed(seed)
     if not isinstance(n_replicates, int | np.integer) or not MIN_REPLICATES <= n_replicates <= n_draws:
         raise OptionError(
             f"n_replicates {n_replicates!r}", expected=f"a whole number from {MIN_REPLICATES} to {n_draws}, the draws"

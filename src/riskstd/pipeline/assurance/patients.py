@@ -15,22 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from riskstd.errors import PatientFileError
+from riskstd.tables.results import NotCountedBecause, PlannedRule
 
 NONE = "none"
 PROMISES = ("in", "out", "visit", "no_visit", "factor", "no_factor")
 
 PatientName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Placeholder = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-PlannedRule = Literal[
-    "never_planned_visit_type",
-    "PA1",
-    "PA2",
-    "PA3",
-    "PA4",
-    "no_planned_procedure",
-    "missing_principal_diagnosis",
-]
-Reason = Literal["planned", "part_of_admission", "belongs_to_later_procedure"]
 
 
 class Closed(BaseModel):
@@ -57,7 +48,7 @@ class Expected(Closed):
     visits: tuple[str, ...] | None = None
     planned_rule: PlannedRule | None = None
     principal_diagnosis: str | None = None
-    not_counted_because: Reason | None = None
+    not_counted_because: NotCountedBecause | None = None
     factor: dict[str, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
-from riskstd.model.assess.predictions import check_length, freeze_arrays
+from riskstd.model.assess.predictions import check_length
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import (
     check_outcome,
     code_facilities,
@@ -161,12 +162,6 @@ def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """
     if value not in allowed:
         raise OptionError(f"{name} {value!r}", expected="one of " + ", ".join(allowed))
-
-
-def check_seed(seed: Any) -> None:
-    """Refuse a seed that is not a whole number of 0 or more."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed {seed!r}", expected="a whole number of 0 or more", hint="record it")
 
 
 def check_replicates(name: str, value: Any, least: int) -> None:

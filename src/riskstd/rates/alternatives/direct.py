@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from riskstd.errors import FitError
-from riskstd.model.assess.predictions import check_level
 from riskstd.model.inputs import code_facilities, read_values, refuse_other_index, refuse_rows
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import (
     ColumnResult,
     FloatArray,

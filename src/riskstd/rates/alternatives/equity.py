@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import FitError, OptionError
-from riskstd.model.assess.predictions import check_level
 from riskstd.model.inputs import code_facilities, read_values, refuse_other_index
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import Cases, ColumnResult, FloatArray, divide, read_cases
 from riskstd.rates.alternatives.observed_expected import poisson_limits
 from riskstd.rates.alternatives.proportions import difference_limits, ratio_of_ratios, wilson_limits

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-from riskstd.model.assess.predictions import check_level
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import ColumnResult, FloatArray, IntArray, check_choice, read_cases
 from riskstd.rates.alternatives.observed_expected import bisect
 from riskstd.rates.alternatives.poisson_binomial import poisson_binomial, tail_probabilities

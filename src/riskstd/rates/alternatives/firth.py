@@ -11,11 +11,11 @@ from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, ndtri
 
 from riskstd.errors import FitError
-from riskstd.model.assess.predictions import check_level
 from riskstd.model.cells import Cells
 from riskstd.model.checks import check_columns
 from riskstd.model.collapse import collapse_rows
 from riskstd.model.inputs import ModelInput, read_model_input, read_values
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import ColumnResult, FloatArray, check_choice
 from riskstd.rates.alternatives.logistic_solver import Rows, Solution, solve
 

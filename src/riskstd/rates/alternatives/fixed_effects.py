@@ -12,8 +12,9 @@ from scipy.special import expit, ndtri
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import quadratic_form
-from riskstd.model.assess.predictions import check_level, freeze_arrays
 from riskstd.model.cells import Cells, order_by_content, weighted_gram
+from riskstd.model.frozen import freeze_arrays
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import FloatArray, check_choice
 from riskstd.rates.alternatives.exact_test import RULES, ExactTest, group_cases, judge_groups
 from riskstd.rates.alternatives.firth import cells_of, read_penalized, refuse_unsolved, rows_of

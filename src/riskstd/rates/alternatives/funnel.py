@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import bdtrik, ndtr, ndtri, pdtr, pdtrik
 
 from riskstd.errors import OptionError
-from riskstd.model.assess.predictions import check_level, freeze_arrays
+from riskstd.model.frozen import freeze_arrays
 from riskstd.model.inputs import refuse_other_index, refuse_rows
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import FloatArray, check_choice, read_amounts, read_counts, read_labels
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, gammaincinv, ndtr, ndtri
 
 from riskstd.errors import FitError
-from riskstd.model.assess.predictions import check_level
 from riskstd.model.inputs import refuse_other_index
+from riskstd.model.options import check_level
 from riskstd.rates.alternatives.columns import (
     ColumnResult,
     FloatArray,

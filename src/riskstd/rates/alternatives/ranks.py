@@ -11,13 +11,12 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from riskstd.errors import FitError, OptionError
-from riskstd.model.assess.predictions import check_level
+from riskstd.model.options import check_level, check_seed
 from riskstd.rates.alternatives.columns import (
     ColumnResult,
     FloatArray,
     IntArray,
     check_replicates,
-    check_seed,
     read_amounts,
     read_labels,
 )

@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError
 from riskstd.model import HierarchicalFit
-from riskstd.rates.alternatives.columns import (
-    Cases,
-    ColumnResult,
-    FloatArray,
-    check_replicates,
-    check_seed,
-    read_cases,
-)
+from riskstd.model.options import check_seed
+from riskstd.rates.alternatives.columns import Cases, ColumnResult, FloatArray, check_replicates, read_cases
 from riskstd.rates.intervals import score_fit
 from riskstd.rates.standardize import reliability
 

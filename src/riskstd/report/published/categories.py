@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskstd.errors import InputError
-from riskstd.rates.rules import Standardization, check_level, standardization_of
+from riskstd.model.options import check_level
+from riskstd.rates.rules import Standardization, standardization_of
 from riskstd.report.published.category_rule import categories_by_rule, fitting_levels, within_rounding
 from riskstd.report.published.cells import WORDS
 from riskstd.report.published.file import PublishedResults
@@ -121,7 +122,7 @@ def check_categories(
     rows = published.measure(measure.id, year)
     rules = standardization_of(published_scale(measure))
     level = rules.category_level if category_level is None else category_level
-    check_level("category_level", level)
+    check_level(level, "category_level")
     rules = replace(rules, category_labels=WORDS, category_level=level)
     with_limits = rows["lower"].notna() & rows["upper"].notna() & rows["score"].notna() & rows["cases"].notna()
     rows = keep_rows(rows, with_limits & rows["category"].isin([WORDS.better, WORDS.no_different, WORDS.worse]))
