@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from riskstd.claims.staging import ROLE_COLUMNS, columns_present
+from riskstd.engines.embedded import memory_limit
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,6 +21,7 @@ FIRST_ICD10_DAY = "2015-10-01"
 _SLOTS = range(1, 26)
 OLDEST_YEARS = 130
 _MOST_KEYS = 1 << 24  # that are sorted at once
+_BYTES_OF_A_REVENUE_CODE = 200  # while the codes of a claim are gathered
 _PAID = "('A', 'R', 'S')"
 _MODIFIERS = "nullif(concat_ws(' ', modifier_1, modifier_2, modifier_3, modifier_4), '')"
 _ICD10_BEGAN = f"DATE '{FIRST_ICD10_DAY}'"
@@ -309,13 +311,25 @@ def claims_in_use(setting: str) -> str:
 
 
 def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
-    """Inpatient claims as declared, without the stays; claims set aside and claims without any day are left out."""
+    """Inpatient claims as declared, without the stays; claims set aside and claims without any day are left out.
+
+    For as many claims at a time as memory holds: the texts that an aggregate collects cannot go to disk.
+    """
+    lines = con.execute("SELECT count(*) FROM raw_inpatient_line").fetchall()[0][0]
+    parts = max(1, -(-lines * _BYTES_OF_A_REVENUE_CODE // int(memory_limit(con))))
+    con.execute(f"CREATE OR REPLACE TEMP TABLE inpatient_kept AS FROM ({_inpatient_part(1, 0)}) LIMIT 0")
+    for part in range(parts):
+        con.execute(f"INSERT INTO inpatient_kept {_inpatient_part(parts, part)}")
+
+
+def _inpatient_part(parts: int, part: int) -> str:
+    """Inpatient claims of one part of the claim identifiers, with their revenue codes as one text."""
     day = "coalesce(discharge_date, thru_day, from_day)"
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE inpatient_kept AS
+    mine = f"hash(claim_id) % {parts} = {part}"
+    return f"""
         WITH codes AS (
           SELECT person_id, claim_id, string_agg(revenue_code, ' ' ORDER BY revenue_code) AS revenue_codes
-          FROM (SELECT DISTINCT person_id, claim_id, revenue_code FROM raw_inpatient_line) GROUP BY ALL)
+          FROM (SELECT DISTINCT person_id, claim_id, revenue_code FROM raw_inpatient_line WHERE {mine}) GROUP BY ALL)
         SELECT row, person_key, claim_id, from_day AS from_date, thru_day AS thru_date,
           coalesce(admission_date, from_day, thru_day) AS admission_date,
           coalesce(discharge_date, thru_day) AS discharge_date,
@@ -323,9 +337,9 @@ def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
           principal AS principal_diagnosis,
           CASE WHEN principal IS NOT NULL THEN {_icd_version("version", day)} END AS principal_icd_version,
           revenue_codes
-        FROM inpatient_claims LEFT JOIN codes USING (person_id, claim_id)
+        FROM (FROM inpatient_claims WHERE {mine}) LEFT JOIN codes USING (person_id, claim_id)
         WHERE claim_status IS NULL AND coalesce(admission_date, from_day, thru_day) IS NOT NULL
-          AND person_key IS NOT NULL""")
+          AND person_key IS NOT NULL"""
 
 
 def build_procedures(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
