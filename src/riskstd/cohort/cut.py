@@ -114,14 +114,14 @@ def _index_lines(measures: Sequence[Measure], *rules: str) -> list[IndexLine]:
 
 def _candidate_days(claims: Claims, measures: Sequence[Measure]) -> ir.Table:
     """First and last day of a qualifying line of every person who has one."""
-    days = reduce(lambda a, b: a.union(b), [_qualifying_days(claims, measure) for measure in measures])
+    lines = [_qualifying_lines(claims, measure).select("person_key", "line_date") for measure in measures]
+    days = reduce(lambda a, b: a.union(b), lines)
     return days.group_by("person_key").aggregate(first_day=days.line_date.min(), last_day=days.line_date.max())
 
 
-def _qualifying_days(claims: Claims, measure: Measure) -> ir.Table:
+def _qualifying_lines(claims: Claims, measure: Measure) -> ir.Table:
     codes = measure.definition.cohort.codes
-    lines = lines_with_listed_code(claims, facility_lines(claims, measure), measure.table(codes.table), codes.role)
-    return lines.select("person_key", "line_date")
+    return lines_with_listed_code(claims, facility_lines(claims, measure), measure.table(codes.table), codes.role)
 
 
 def _enrollment(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
@@ -145,14 +145,25 @@ def _outpatient_lines(claims: Claims, measures: Sequence[Measure], spans: ir.Tab
 
 
 def _diagnoses(claims: Claims, diagnoses: ir.Table, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
-    """Diagnoses of look-back and index day, of inpatient claims, and of claims with a visit in the window."""
+    """Diagnoses of look-back and index day, of inpatient and index claims, and of claims with a visit in the window."""
     history = max(_history_days(measure) for measure in measures)
     mine = diagnoses.inner_join(spans, "person_key")
     of_visits = _claims_of_visits(claims, measures, spans)
     joined = mine.left_join(of_visits, ["person_key", "claim_id", "setting"])
     near = joined.service_date.between(joined.first_day - ibis.interval(days=history), joined.last_day)
     kept = joined.filter(near | (joined.setting == "inpatient") | joined.of_visit.notnull())
-    return kept.select(*diagnoses.columns)
+    kept = kept.select(*diagnoses.columns)
+    looked_at = [measure for measure in measures if _asks_index_claim(measure)]
+    if not looked_at:
+        return kept
+    lines = [_qualifying_lines(claims, measure).select("person_key", "claim_id") for measure in looked_at]
+    others = joined.filter(~near & (joined.setting != "inpatient") & joined.of_visit.isnull())
+    of_index = others.semi_join(reduce(lambda a, b: a.union(b), lines), ["person_key", "claim_id"])
+    return kept.union(of_index.select(*diagnoses.columns))
+
+
+def _asks_index_claim(measure: Measure) -> bool:
+    return any(isinstance(clause, DiagnosisPresent) and clause.index_claim for clause in measure.exclusions)
 
 
 def _claims_of_visits(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
