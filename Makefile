@@ -23,6 +23,7 @@ help:
 	@echo "make bench-claims  reading and claims steps against bare scans, pandas and polars (half an hour; needs 5 GB of disk)"
 	@echo "make bench-nation  five million people from nothing to reports (two hours, 40 GB of disk)"
 	@echo "make bench-evidence  bias, coverage, flags and power on simulated years of the four measures (two hours)"
+	@echo "make bench-implementations  the same model by lme4, glmmTMB, GPBoost and glmmPQL, on published and simulated data (half an hour)"
 	@echo "make bench-peers  install the peers of the benchmark in an environment of their own"
 	@echo "make axe        axe-core from npm, for the accessibility test"
 	@echo "make check      ruff, pyright, import rules, definitions"

@@ -2,7 +2,7 @@
 PEERS := bench/.venv-peers
 PEERS_READY := $(PEERS)/.ready
 
-.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims bench-nation bench-evidence
+.PHONY: bench bench-quick bench-full bench-peers bench-coverage bench-report bench-claims bench-nation bench-evidence bench-implementations
 
 bench: $(READY)
 	$(BIN)/python bench/model/run.py
@@ -46,3 +46,7 @@ $(PEERS_READY): bench/requirements-peers.txt
 bench-evidence: $(READY)
 	$(BIN)/python bench/evidence/run.py
 	$(BIN)/python bench/evidence/page.py
+
+bench-implementations: $(READY) $(PEERS_READY)
+	$(BIN)/python bench/implementations/run.py
+	$(BIN)/python bench/implementations/page.py

@@ -148,3 +148,16 @@ def test_frames_of_every_kind_make_claims():
     for frame in (pd.DataFrame(rows), pl.DataFrame(rows), pa.table(rows)):
         claims = Claims.from_frames({"people": frame})
         assert to_frame(claims.people)["sex"].tolist() == ["male", "female"]
+
+
+def test_rows_as_dicts_may_name_other_columns_each():
+    claims = Claims.from_frames({"people": [{"person_key": 1}, {"person_key": 2, "sex": "female"}]})
+    assert claims.people.order_by("person_key").sex.to_pyarrow().to_pylist() == [None, "female"]
+
+
+def test_people_without_a_record_have_an_identifier():
+    line = {"person_key": 7, "claim_id": "a", "line_number": 1, "line_date": date(2023, 5, 1)}
+    claims = Claims.from_frames({"people": [{"person_key": 2}], "professional_lines": [line]}, person_ids={7: "seven"})
+    assert claims.person_keys is not None
+    rows = claims.person_keys.order_by("person_key").to_pyarrow().to_pylist()
+    assert rows == [{"person_key": 2, "person_id": "2"}, {"person_key": 7, "person_id": "seven"}]

@@ -133,7 +133,7 @@ class Claims:
         tables = {
             table.name: con.create_table(table.name, as_arrow(frames.get(table.name), table)) for table in CLAIMS_TABLES
         }
-        keys = _person_keys(tables["people"], person_ids)
+        keys = _person_keys((tables[t.name] for t in CLAIMS_TABLES if "person_key" in t.names), person_ids)
         return cls(
             con,
             tables,
@@ -237,11 +237,14 @@ def _to_arrow(rows: Any) -> pa.Table:
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, list):
-        return pa.Table.from_pylist(rows)
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
     return nw.from_native(rows, eager_only=True).to_arrow()
 
 
-def _person_keys(people: ir.Table, person_ids: Mapping[int, str] | None) -> pa.Table:
-    keys = people.person_key.name("person_key").as_table().order_by("person_key").to_pyarrow()["person_key"]
+def _person_keys(tables: Iterable[ir.Table], person_ids: Mapping[int, str] | None) -> pa.Table:
+    """Identifiers of all people with a row in any table: claims may be of people without a record."""
+    people = ibis.union(*(table.select("person_key") for table in tables), distinct=True)
+    keys = people.order_by("person_key").to_pyarrow()["person_key"]
     names = [str((person_ids or {}).get(key, key)) for key in keys.to_pylist()]
     return pa.Table.from_arrays([keys, pa.array(names, pa.string())], schema=PERSON_KEYS.arrow_schema())
