@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from riskstd.outcome import find_hospital_visits
     from riskstd.pipeline import Run, run_measure, run_measures, write_report
     from riskstd.rates import predicted_expected, score_facilities, standardize
+    from riskstd.report.great_table import great_table
     from riskstd.riskfactors import build_risk_factors
     from riskstd.spec import list_measures, load_measure
     from riskstd.synth import synthesize
@@ -55,6 +56,7 @@ _PLACES = {
     "predicted_expected": "riskstd.rates",
     "standardize": "riskstd.rates",
     "score_facilities": "riskstd.rates",
+    "great_table": "riskstd.report.great_table",
     "build_risk_factors": "riskstd.riskfactors",
     "list_measures": "riskstd.spec",
     "load_measure": "riskstd.spec",
@@ -87,6 +89,7 @@ __all__ = [  # noqa: RUF022 - in the order of the flow
     "run_measure",
     "run_measures",
     "write_report",
+    "great_table",
     "synthesize",
     "RiskstdError",
 ]
