@@ -1,4 +1,4 @@
-"""Run the notebooks and render them to HTML.
+"""Run the notebooks and render them, each as a page of its own and as a page of the documentation site.
 
 python notebooks/run.py --out notebooks/html              all, in full
 python notebooks/run.py --size small 03-the-model         one, in the small form of the tests
@@ -21,7 +21,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, MarkdownExporter
 
 HERE = Path(__file__).parent
 SECONDS_PER_CELL = 1800
@@ -83,6 +83,17 @@ def render(notebook: Any, title: str) -> str:
     return re.sub(r'href="(\d\d-[\w-]+)\.ipynb"', r'href="\1.html"', body)
 
 
+def render_markdown(notebook: Any, title: str) -> tuple[str, dict[str, bytes]]:
+    """Return an executed notebook as a page of the site, and its figures by name; each has a text alternative."""
+    resources = {"unique_key": title, "output_files_dir": title}
+    text, found = MarkdownExporter().from_notebook_node(notebook, resources=resources)
+    for _, words in figures(notebook):
+        text = text.replace("![png](", f"![{words}](", 1)
+    # Frames carry a style of their own, which the site has already.
+    text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL)
+    return re.sub(r"\]\((\d\d-[\w-]+)\.ipynb\)", r"](\1.md)", text), found["outputs"]
+
+
 def figures(notebook: Any) -> Iterator[tuple[Any, str]]:
     """Give every figure with the words after it that say what it shows; empty where there are none."""
     for place, cell in enumerate(notebook.cells):
@@ -118,14 +129,19 @@ def _run(paths: Sequence[Path], *, size: str, out: Path, cache: Path | None) -> 
     out.mkdir(parents=True, exist_ok=True)
     for path in paths:
         begun = time.monotonic()
-        page = render(execute(path, size=size, cache=cache), path.stem)
-        (out / f"{path.stem}.html").write_text(page, "utf-8")
+        notebook = execute(path, size=size, cache=cache)
+        (out / f"{path.stem}.html").write_text(render(notebook, path.stem), "utf-8")
+        page, images = render_markdown(notebook, path.stem)
+        (out / path.stem).mkdir(exist_ok=True)
+        for name, image in images.items():
+            (out / name).write_bytes(image)
+        (out / f"{path.stem}.md").write_text(page, "utf-8")
         print(f"{path.stem}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
 def main() -> None:
     """Read the command line and do what it says."""
-    parser = argparse.ArgumentParser(description="Run the notebooks and render them to HTML.")
+    parser = argparse.ArgumentParser(description="Run the notebooks and render them.")
     parser.add_argument("names", nargs="*", help="notebooks by name; all if left out")
     parser.add_argument("--size", choices=("small", "full"), default="full")
     parser.add_argument("--out", type=Path, default=HERE / "html", help="folder of the pages")

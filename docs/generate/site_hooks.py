@@ -1,8 +1,9 @@
-"""Hooks of the site: formulas become MathML while it is built, and two pages that lie outside docs/ are taken in."""
+"""Hooks of the site: formulas become MathML while it is built, and pages that lie outside docs/ are taken in."""
 
 from __future__ import annotations
 
 import html
+import json
 import logging
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[2]
 OUTSIDE = {"CHANGELOG.md": "changelog.md", "bench/report/results.md": "bench/report/results.md"}
 """Pages outside docs/, and where they stand in the site."""
+NOTEBOOKS, RENDERED = "notebooks.md", ROOT / "notebooks" / "html"
+"""Page that lists the notebooks, and where `make notebooks` renders them."""
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
 _LEFT_OVER = re.compile(r"<m\w+[^>]*>\\[^<]+<")
 
@@ -23,6 +26,10 @@ def on_config(config: Any) -> Any:
     """Let warnings through under `--quiet` too: `--strict` fails on those it sees, and `--quiet` hides them from it."""
     log = logging.getLogger("mkdocs")
     log.setLevel(min(log.getEffectiveLevel(), logging.WARNING))
+    for entry in config.nav or ():
+        if isinstance(entry, dict) and entry.get("Notebooks") == NOTEBOOKS:
+            pages = [{title: f"notebooks/{path.name}"} for path, (title, _) in notebooks().items()]
+            entry["Notebooks"] = [NOTEBOOKS, *pages] if are_rendered() else NOTEBOOKS
     return config
 
 
@@ -34,7 +41,39 @@ def on_files(files: Any, *, config: Any) -> Any:
             text = (ROOT / place).read_text("utf-8")
             text = text.replace("](docs/", "](").replace("](../../docs/", "](../../")
             files.append(File.generated(config, address, content=text))
+    if (Path(config.config_file_path).parent / "notebooks").is_dir():
+        files.append(File.generated(config, NOTEBOOKS, content=list_of_notebooks()))
+        for page in notebooks() if are_rendered() else ():
+            for path in (page, *sorted(page.with_suffix("").iterdir())):
+                address = f"notebooks/{path.relative_to(RENDERED)}"
+                files.append(File.generated(config, address, abs_src_path=str(path)))
     return files
+
+
+def notebooks() -> dict[Path, tuple[str, str]]:
+    """Return title and question of every notebook, by the page that it is rendered to."""
+    found = {}
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        first = "".join(json.loads(path.read_text("utf-8"))["cells"][0]["source"])
+        title, _, rest = first.partition("\n")
+        question = next((part for part in rest.split("\n\n") if "**Question.**" in part), "").replace("\n", " ").strip()
+        found[RENDERED / f"{path.stem}.md"] = (title.lstrip("# "), question.removeprefix("**Question.**").strip())
+    return found
+
+
+def are_rendered() -> bool:
+    """Tell whether `make notebooks` has made all pages: they link to each other."""
+    return all(page.is_file() for page in notebooks())
+
+
+def list_of_notebooks() -> str:
+    """Return the page that lists the notebooks: the question of each, and its page where it has been rendered."""
+    lines = ["# Notebooks", "", "Each runs from top to bottom on synthetic claims and asks one question.", ""]
+    for page, (title, question) in notebooks().items():
+        lines.append(f"- **{f'[{title}](notebooks/{page.name})' if are_rendered() else title}** {question}")
+    if not are_rendered():
+        lines += ["", "`make notebooks` runs them and makes a page of each; then `make docs` takes these in."]
+    return "\n".join([*lines, ""])
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
