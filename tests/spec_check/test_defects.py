@@ -119,6 +119,19 @@ def test_rule_without_implementation(asc_12):
     assert finding.found == "rule or kind without an implementation"
 
 
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ('code_system = "hcpcs"\ncodes = ["99281"', 'code_system = "revenue"\ncodes = ["99281"'),
+        ('id = "ed_professional"', 'id = "ed_professional"\nbill_types = ["13"]'),
+    ],
+)
+def test_professional_lines_asked_for_what_only_hospitals_have(asc_12, text, instead):
+    (finding,) = asc_12.change(text, instead).findings()
+    assert finding.place.startswith("outcome.visits.")
+    assert "professional lines have no bill types and no revenue codes" in f"{finding.found} {finding.mend}"
+
+
 def test_source_that_is_not_listed(asc_12):
     finding = asc_12.change('source = "hwr_sas; use here inferred"', 'source = "textbook p. 3"').finding(
         "options.complication_of_care.source"

@@ -232,6 +232,12 @@ class VisitCodes(Clause):
     bill_types: tuple[BillType, ...] = ()
     valid_to: date | None = None
 
+    @model_validator(mode="after")
+    def _asks_what_the_lines_have(self) -> VisitCodes:
+        if self.claims == "professional" and (self.bill_types or self.code_system == "revenue"):
+            raise ValueError("professional lines have no bill types and no revenue codes: use claims = 'outpatient'")
+        return self
+
 
 class InpatientVisit(Clause):
     """Which inpatient claims make a stay a hospital visit."""
