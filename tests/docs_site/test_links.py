@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("mkdocs")
 pytest.importorskip("latex2mathml")
 
-from docs.generate.site_hooks import OUTSIDE
+from docs.generate.site_hooks import NOTEBOOKS, OUTSIDE
 
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
@@ -60,5 +60,5 @@ def test_pages_outside_are_there(docs):
 def test_every_page_is_in_the_menu(docs):
     menu = (docs.parent / "mkdocs.yml").read_text("utf-8").split("\nnav:")[1]
     named = set(re.findall(r"([\w./-]+\.md)$", menu, re.MULTILINE))
-    written = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} | set(OUTSIDE.values())
+    written = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")} | {*OUTSIDE.values(), NOTEBOOKS}
     assert named == written

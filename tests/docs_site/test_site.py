@@ -88,6 +88,26 @@ def test_links_out_of_docs_lead_to_the_pages_taken_in():
     assert written == "[m](../bench/report/results.md)"
 
 
+def test_notebooks_are_listed_and_taken_in_once_all_are_rendered(tmp_path, monkeypatch):
+    monkeypatch.setattr(site_hooks, "RENDERED", tmp_path)
+    plain = site_hooks.list_of_notebooks()
+    assert plain.count("- **") == 8
+    assert "](notebooks/" not in plain
+    assert "make notebooks" in plain
+    pages = list(site_hooks.notebooks())
+    for page in pages[:-1]:
+        page.write_text("# A\n", "utf-8")
+    assert not site_hooks.are_rendered()
+    pages[-1].write_text("# A\n", "utf-8")
+    linked = site_hooks.list_of_notebooks()
+    assert linked.count("](notebooks/") == 8
+    assert "make notebooks" not in linked
+    config = SimpleNamespace(nav=[{"Home": "index.md"}, {"Notebooks": "notebooks.md"}])
+    site_hooks.on_config(config)
+    assert config.nav[0] == {"Home": "index.md"}
+    assert len(config.nav[1]["Notebooks"]) == 9
+
+
 def test_addresses_outside_are_noticed():
     assert from_outside('<script src="https://cdn.example/x.js"></script><link href="//fonts.example/a.css">')
     assert from_outside('<a href="https://example.org">x</a><script src="assets/x.js"></script>') == []
