@@ -65,6 +65,11 @@ def test_runs(path, runner, cache):
     assert page.count("<img ") == len(shown)
     assert runner.NO_WORDS not in page
     assert all(f'alt="{escape(words)}"' in page for _, words in shown)
+    text, images = runner.render_markdown(notebook, path.stem)
+    assert len(images) == len(shown)
+    assert all(f"![{words}]({name})" in text for (_, words), name in zip(shown, images, strict=True))
+    assert "<style" not in text
+    assert ".ipynb)" not in text
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
