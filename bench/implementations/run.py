@@ -9,8 +9,7 @@ named (`make bench-peers`). About ten minutes.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +19,11 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sets import ROOT, Rows, published, simulated
+from sets import Rows, log_likelihood, processes, published, simulated
 
 import riskstd
 
 HERE = Path(__file__).parent
-sys.path.append(str(ROOT / "bench" / "model"))
-from processes import PEERS, said_last  # noqa: E402
-from referee import log_likelihood  # noqa: E402
 
 SETS: dict[str, Callable[[], Rows]] = {
     **{
@@ -69,6 +65,8 @@ def ask_riskstd(rows: Rows, **options: Any) -> dict[str, Any]:
 
 def ask_r(rows: Rows, program: str, nodes: int = 1) -> dict[str, Any]:
     """Fit by a package of R."""
+    if shutil.which("Rscript") is None:
+        return {"status": "not installed"}
     with tempfile.TemporaryDirectory() as scratch:
         for name, values in (("X", rows.X), ("y", rows.y), ("n", rows.n)):
             (Path(scratch) / f"{name}.bin").write_bytes(values.astype(np.float64).tobytes(order="F"))
@@ -76,31 +74,21 @@ def ask_r(rows: Rows, program: str, nodes: int = 1) -> dict[str, Any]:
         size = [str(len(rows.y)), str(rows.X.shape[1])]
         out = Path(scratch) / "out.json"
         script = [str(HERE / "fit_r.R"), scratch, *size, program, str(nodes), str(out)]
-        return _run(["Rscript", "--vanilla", *script], out)
+        return processes.run(["Rscript", "--vanilla", *script], out, threads=2, limit=LIMIT_SECONDS)
 
 
 def ask_gpboost(rows: Rows, *, converged: bool) -> dict[str, Any]:
     """Fit by GPBoost, which takes cases one by one."""
-    if not PEERS.exists():
+    if not processes.PEERS.exists():
         return {"status": "not installed"}
     cases = rows.one_by_one()
     with tempfile.TemporaryDirectory() as scratch:
         at, out = Path(scratch) / "rows.npz", Path(scratch) / "out.json"
         np.savez(at, y=cases.y, X=cases.X, facility=cases.facility)
         job = json.dumps({"rows": str(at), "out": str(out), "converged": converged})
-        return _run([str(PEERS), str(HERE / "fit_gpboost.py"), job], out)
-
-
-def _run(command: list[str], out: Path) -> dict[str, Any]:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
-    except FileNotFoundError:
-        return {"status": "not installed"}
-    except subprocess.TimeoutExpired:
-        return {"status": f"stopped after {LIMIT_SECONDS:.0f} s"}
-    if done.returncode or not out.exists():
-        return {"status": f"failed: {said_last(done.stderr)[:200]}"}
-    return json.loads(out.read_text("utf-8"))
+        return processes.run(
+            [str(processes.PEERS), str(HERE / "fit_gpboost.py"), job], out, threads=2, limit=LIMIT_SECONDS
+        )
 
 
 LAPLACE, AGQ_7, AGQ_25, MSPL = "riskstd laplace", "riskstd agq, 7 nodes", "riskstd agq, 25 nodes", "riskstd pql, MSPL"

@@ -5,16 +5,24 @@ The published ones are those of tests/model, where each has its citation.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
+# The published sets, and the simulator, judge and processes of the benchmark of the model, which this one shares.
+sys.path[:0] = [str(ROOT / "bench" / "model"), str(ROOT / "tests" / "model")]
+
+import processes  # noqa: E402
+from conftest import READERS  # noqa: E402
+from referee import log_likelihood  # noqa: E402
+from simulate import DATA, read_data, write_data  # noqa: E402
+
+__all__ = ["Rows", "log_likelihood", "processes", "published", "simulated"]
+
 Array = NDArray[np.float64]
 
 
@@ -37,8 +45,7 @@ class Rows:
 
 def published(name: str) -> Rows:
     """Rows of a set of tests/model."""
-    module = _load(ROOT / "tests" / "model" / "conftest.py", "published_sets")
-    rows = module.READERS[name]()
+    rows = READERS[name]()
     y = np.asarray(rows.y, dtype=float)
     n = np.ones(len(y)) if rows.trials is None else np.asarray(rows.trials, dtype=float)
     facility = np.unique(rows.facility, return_inverse=True)[1].astype(np.int32)
@@ -47,18 +54,7 @@ def published(name: str) -> Rows:
 
 def simulated(size: str) -> Rows:
     """Rows of a size of bench/model."""
-    simulate = _load(ROOT / "bench" / "model" / "simulate.py", "simulate")
-    folder = simulate.DATA / f"{size}-float64"
-    data = simulate.read_data(folder if folder.is_dir() else simulate.write_data(size))
+    folder = DATA / f"{size}-float64"
+    data = read_data(folder if folder.is_dir() else write_data(size))
     facility = np.unique(data.facility, return_inverse=True)[1].astype(np.int32)
     return Rows(data.y.astype(float), np.ones(len(data.y)), np.asarray(data.X, dtype=float), facility)
-
-
-def _load(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -69,9 +69,10 @@ def are_rendered() -> bool:
 def list_of_notebooks() -> str:
     """Return the page that lists the notebooks: the question of each, and its page where it has been rendered."""
     lines = ["# Notebooks", "", "Each runs from top to bottom on synthetic claims and asks one question.", ""]
+    rendered = are_rendered()
     for page, (title, question) in notebooks().items():
-        lines.append(f"- **{f'[{title}](notebooks/{page.name})' if are_rendered() else title}** {question}")
-    if not are_rendered():
+        lines.append(f"- **{f'[{title}](notebooks/{page.name})' if rendered else title}** {question}")
+    if not rendered:
         lines += ["", "`make notebooks` runs them and makes a page of each; then `make docs` takes these in."]
     return "\n".join([*lines, ""])
 

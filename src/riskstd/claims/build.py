@@ -317,9 +317,9 @@ def build_inpatient_claims(con: duckdb.DuckDBPyConnection) -> None:
     """
     lines = con.execute("SELECT count(*) FROM raw_inpatient_line").fetchall()[0][0]
     parts = max(1, -(-lines * _BYTES_OF_A_REVENUE_CODE // int(memory_limit(con))))
-    con.execute(f"CREATE OR REPLACE TEMP TABLE inpatient_kept AS FROM ({_inpatient_part(1, 0)}) LIMIT 0")
     for part in range(parts):
-        con.execute(f"INSERT INTO inpatient_kept {_inpatient_part(parts, part)}")
+        into = "INSERT INTO inpatient_kept" if part else "CREATE OR REPLACE TEMP TABLE inpatient_kept AS"
+        con.execute(f"{into} {_inpatient_part(parts, part)}")
 
 
 def _inpatient_part(parts: int, part: int) -> str:

@@ -148,25 +148,29 @@ def _diagnoses(claims: Claims, diagnoses: ir.Table, measures: Sequence[Measure],
     """Diagnoses of look-back and index day, of inpatient and index claims, and of claims with a visit in the window."""
     history = max(_history_days(measure) for measure in measures)
     mine = diagnoses.inner_join(spans, "person_key")
-    of_visits = _claims_of_visits(claims, measures, spans)
-    joined = mine.left_join(of_visits, ["person_key", "claim_id", "setting"])
+    of_any_day = _claims_of_any_day(claims, measures, spans)
+    joined = mine.left_join(of_any_day, ["person_key", "claim_id", "setting"])
     near = joined.service_date.between(joined.first_day - ibis.interval(days=history), joined.last_day)
-    kept = joined.filter(near | (joined.setting == "inpatient") | joined.of_visit.notnull())
-    kept = kept.select(*diagnoses.columns)
-    looked_at = [measure for measure in measures if _asks_index_claim(measure)]
-    if not looked_at:
-        return kept
-    lines = [_qualifying_lines(claims, measure).select("person_key", "claim_id") for measure in looked_at]
-    others = joined.filter(~near & (joined.setting != "inpatient") & joined.of_visit.isnull())
-    of_index = others.semi_join(reduce(lambda a, b: a.union(b), lines), ["person_key", "claim_id"])
-    return kept.union(of_index.select(*diagnoses.columns))
+    kept = joined.filter(near | (joined.setting == "inpatient") | joined.of_any_day.notnull())
+    return kept.select(*diagnoses.columns)
 
 
-def _asks_index_claim(measure: Measure) -> bool:
-    return any(isinstance(clause, DiagnosisPresent) and clause.index_claim for clause in measure.exclusions)
+def _claims_of_any_day(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+    """Outpatient and professional claims whose diagnoses are looked at whatever their day."""
+    found = _claims_of_visits(claims, measures, spans)
+    for measure in measures:
+        if any(isinstance(clause, DiagnosisPresent) and clause.index_claim for clause in measure.exclusions):
+            lines = _qualifying_lines(claims, measure)
+            found += [
+                lines.select("person_key", "claim_id", setting=ibis.literal(s)) for s in ("outpatient", "professional")
+            ]
+    if not found:
+        none = claims.outpatient_lines.filter(ibis.literal(False))
+        found = [none.select("person_key", "claim_id", setting=ibis.literal("outpatient"))]
+    return reduce(lambda a, b: a.union(b), found).distinct().mutate(of_any_day=ibis.literal(True))
 
 
-def _claims_of_visits(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
+def _claims_of_visits(claims: Claims, measures: Sequence[Measure], spans: ir.Table) -> list[ir.Table]:
     """Outpatient and professional claims that show a visit which may lie in a window."""
     first, last = (end([measure.window[n] for measure in measures]) for n, end in ((0, min), (1, max)))
     found = []
@@ -177,10 +181,7 @@ def _claims_of_visits(claims: Claims, measures: Sequence[Measure], spans: ir.Tab
             end = lines.last_day + ibis.interval(days=last)
             near = lines.filter(lines.line_date.between(start, end))
             found.append(near.select("person_key", "claim_id", setting=ibis.literal(setting)))
-    if not found:
-        none = claims.outpatient_lines.filter(ibis.literal(False))
-        found = [none.select("person_key", "claim_id", setting=ibis.literal("outpatient"))]
-    return reduce(lambda a, b: a.union(b), found).distinct().mutate(of_visit=ibis.literal(True))
+    return found
 
 
 def _history_days(measure: Measure) -> int:
