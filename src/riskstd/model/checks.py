@@ -197,8 +197,10 @@ def _two_valued(cells: Cells) -> tuple[IntArray, list[tuple[int, FloatArray]]]:
     return np.concatenate(found).astype(np.int64), parts
 
 
-def is_separated(high_cases: FloatArray, high_events: FloatArray, n_cases: float, n_events: float) -> NDArray[np.bool_]:
-    """Whether a level of a two-valued column holds no events or only events, per column.
+def is_separated(
+    high_cases: FloatArray, high_events: FloatArray, n_cases: float | FloatArray, n_events: float | FloatArray
+) -> NDArray[np.bool_]:
+    """Whether a level of a two-valued column holds no events or only events, per column, and per resample if many.
 
     Examples
     --------

@@ -227,6 +227,30 @@ class FacilityValues:
         return out.reshape(len(weight), LANES, -1)[:, :, : self.n_values]
 
 
+def to_lanes(rows: FloatArray, out: FloatArray) -> None:
+    """Write rows (8 n_eights, n), one a resample, into lanes (n_eights, n, 8).
+
+    Examples
+    --------
+    >>> lanes = np.empty((1, 2, 8))
+    >>> to_lanes(np.arange(16.0).reshape(8, 2), lanes)
+    >>> lanes[0, 1].tolist()
+    [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0]
+    """
+    out[:] = rows.reshape(len(out), LANES, rows.shape[1]).transpose(0, 2, 1)
+
+
+def rows_of(lanes: FloatArray, which: IntArray) -> FloatArray:
+    """Some resamples of lanes (n_eights, n, 8) as rows, shape (n_which, n).
+
+    Examples
+    --------
+    >>> rows_of(np.arange(16.0).reshape(1, 2, 8), np.array([7])).tolist()
+    [[7.0, 15.0]]
+    """
+    return lanes[which // LANES, :, which % LANES]
+
+
 def _narrow(n: FloatArray) -> NDArray[np.floating[Any]]:
     """Cases as float32 where that loses nothing: half the memory to go through at every pass."""
     narrow = n.astype(np.float32)

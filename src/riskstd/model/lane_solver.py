@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from riskstd.model.algebra import broyden_update
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import unpack
-from riskstd.model.lane_arrays import LANES, Eights, LaneWork
+from riskstd.model.lane_arrays import LANES, Eights, LaneWork, rows_of, to_lanes
 from riskstd.model.lane_covariance import added_variance, fill_forms, precision, reml_term
 from riskstd.model.newton import bounded_step
 from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL, Refit
@@ -67,8 +67,8 @@ class Steps(NamedTuple):
 class LaneSolver:
     """The refits of one call."""
 
-    def __init__(self, of: LaneRefitter, work: LaneWork, multiplicities: Sequence[FloatArray]) -> None:
-        self._of, self._work, self._multiplicities = of, work, multiplicities
+    def __init__(self, of: LaneRefitter, work: LaneWork, multiplicities: Sequence[FloatArray] | FloatArray) -> None:
+        self._of, self._work, self._multiplicities = of, work, np.asarray(multiplicities)
         self._refits: list[Refit | None] = [None] * len(multiplicities)
 
     def solve(self) -> list[Refit | None]:
@@ -108,8 +108,9 @@ class LaneSolver:
 
     def _set_copies(self, number: NDArray[Any], eights: Eights) -> None:
         """Multiplicities of resamples, lane by lane; ones in lanes that only fill up."""
-        for place, which in enumerate(number):
-            eights.copies[place // LANES, :, place % LANES] = 1.0 if which < 0 else self._multiplicities[which]
+        copies = self._multiplicities[number]
+        copies[number < 0] = 1.0
+        to_lanes(copies, eights.copies)
 
     def _round(self, steps: Steps, eights: Eights) -> tuple[Steps, Eights]:
         """Take the steps, evaluate there and set the next; what is done is reported, what is not goes on."""
@@ -135,9 +136,7 @@ class LaneSolver:
         steps.number[len(lanes) :] = -1
         fewer = eights.first(len(filled) // LANES)
         for values in (eights.u, eights.sum_w, eights.sum_w1):
-            kept = values[filled // LANES, :, filled % LANES]
-            for place, column in enumerate(kept):
-                values[place // LANES, :, place % LANES] = column
+            to_lanes(rows_of(values, filled), values[: len(fewer)])
         self._set_copies(steps.number, fewer)
         return steps, fewer
 
@@ -175,17 +174,20 @@ class LaneSolver:
             step = np.where(is_done[part, None], steps.step[part], 0.0)
             theta[part] = self._work.move(self._of, theta[part], step)
         tau = np.exp(theta[:, -1])
-        variance = 1.0 / (eights.sum_w + precision(theta))
-        prediction = variance + added_variance(eights, theta)
+        variance = eights.sum_w + precision(theta)
+        np.divide(1.0, variance, out=variance)
+        prediction = added_variance(eights, theta)
+        prediction += variance
         is_sound = np.all(np.isfinite(prediction) & (prediction >= variance), axis=1).ravel()
-        for lane in np.flatnonzero(is_done & is_sound):
-            mine = (lane // LANES, slice(None), lane % LANES)
+        lanes = np.flatnonzero(is_done & is_sound)
+        found = zip(lanes, *(rows_of(values, lanes) for values in (eights.u, variance, prediction)), strict=True)
+        for lane, effects, effects_variance, prediction_variance in found:
             self._refits[steps.number[lane]] = Refit(
-                beta=theta[lane, :-1].copy(),
+                beta=theta[lane, :-1],
                 tau=float(tau[lane]),
-                effects=eights.u[mine].copy(),
-                effects_variance=variance[mine].copy(),
-                prediction_variance=prediction[mine].copy(),
+                effects=effects,
+                effects_variance=effects_variance,
+                prediction_variance=prediction_variance,
                 flagged=bool(steps.held[lane].any()),
                 retried=False,
                 n_evaluations=int(steps.n_evaluations[lane]),

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
+from riskstd.model.checks import is_separated
 from riskstd.model.compiled import thread_count
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule, unpack
-from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
+from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork, to_lanes
 from riskstd.model.lane_covariance import fill_forms, reml_term
 from riskstd.model.lane_solver import LANE_MODE_STEP, MAX_LOG_TAU_RISE, LaneSolver
 from riskstd.model.refit import Refit, Refitter
@@ -75,7 +76,7 @@ class LaneRefitter(Refitter):
         self.expansion = self._expand_score(thread_count(threads))
         self.use_threads(1)
 
-    def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
+    def refit_many(self, multiplicities: Sequence[FloatArray] | FloatArray) -> list[Refit | None]:
         """Refit to each of some multiplicities; see `Refitter.refit`."""
         refits = LaneSolver(self, self.work, multiplicities).solve()
         return [
@@ -83,20 +84,23 @@ class LaneRefitter(Refitter):
             for multiplicity, refit in zip(multiplicities, refits, strict=True)
         ]
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> FloatArray:
+    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray] | FloatArray) -> FloatArray:
         """Predicted / expected of every facility; see `Refitter.ratios`."""
-        out = np.empty((self.cells.n_facilities, len(refits)))
-        layout, work = self.layout, self.work
-        for start in range(0, len(refits), LANES):
-            n = min(LANES, len(refits) - start)
-            for lane in range(LANES):
-                which = start + min(lane, n - 1)
-                work.beta[:, lane] = refits[which].beta
-                work.u[:, lane] = effects[which]
+        n, layout, work = len(refits), self.layout, self.work
+        n_whole, betas = n // LANES * LANES, np.stack([refit.beta for refit in refits])
+        eights = work.eights(-(-n // LANES))
+        to_lanes(np.asarray(effects[:n_whole]), eights.u[: n_whole // LANES])
+        if n > n_whole:
+            # the last one fills up the last eight
+            last = np.minimum(np.arange(n_whole, n_whole + LANES), n - 1)
+            to_lanes(np.asarray([effects[k] for k in last]), eights.u[-1:])
+            betas = np.concatenate([betas[:n_whole], betas[last]])
+        for place in range(len(eights)):
+            work.turn_to(eights, place)
+            work.beta[:] = betas[LANES * place : LANES * (place + 1)].T
             work.fill_tables(self)
             self.kernels.standardized_ratios(work.odds, layout.index, layout.pointer, layout.n, work.u, work.form)
-            out[:, start : start + n] = work.form[:, :n]
-        return out
+        return eights.form.transpose(1, 0, 2).reshape(self.cells.n_facilities, -1)[:, :n]
 
     def _expand_score(self, threads: int) -> ScoreExpansion:
         """Expansion of the score of all facilities, counted once."""
@@ -147,8 +151,7 @@ class LaneRefitter(Refitter):
     ) -> NDArray[np.bool_]:
         """Coefficients that each of n resamples holds, with log tau, shape (n, n_coefficients + 1)."""
         held = np.zeros((len(totals), self.cells.n_coefficients + 1), dtype=bool)
-        for lane in range(len(totals)):
-            held[lane, :-1] = self._held(high_cases[lane], high_events[lane], *totals[lane])
+        held[:, 1 + self._columns] = is_separated(high_cases, high_events, totals[:, :1], totals[:, 1:])
         return held
 
 

@@ -146,11 +146,11 @@ class Refitter:
                 return None
         return Refit(at.beta, at.tau, at.u, at.variance, at.variance + added, bool(held.any()), retried, n_evaluations)
 
-    def refit_many(self, multiplicities: Sequence[FloatArray]) -> list[Refit | None]:
+    def refit_many(self, multiplicities: Sequence[FloatArray] | FloatArray) -> list[Refit | None]:
         """Refit to each of some multiplicities."""
         return [self.refit(multiplicity) for multiplicity in multiplicities]
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray]) -> FloatArray:
+    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray] | FloatArray) -> FloatArray:
         """Predicted / expected (n_facilities, n_refits), at the estimates of each refit and the given effects."""
         out = np.empty((self.cells.n_facilities, len(refits)))
         for column, (refit, u) in enumerate(zip(refits, effects, strict=True)):

@@ -79,6 +79,13 @@ class Replicates:
             evaluations=np.zeros(n, dtype=np.int64),
         )
 
+    def among_dropped(self, rows: NDArray[np.integer[Any]], n: int) -> Replicates:
+        """These replicates at some rows of n, the others dropped."""
+        out = Replicates.dropped_all(n, self.ratio.shape[1])
+        for field in fields(Replicates):
+            getattr(out, field.name)[rows] = getattr(self, field.name)
+        return out
+
 
 class Resampler:
     """Draws replicates of a fit by their numbers.
@@ -152,25 +159,46 @@ class Resampler:
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
-        streams = [np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(r,))) for r in numbers]
-        n_facilities = cells.n_facilities
-        drawn = [stream.integers(0, n_facilities, n_facilities) for stream in streams]
-        multiplicities = [np.bincount(d, minlength=n_facilities).astype(np.float64) for d in drawn]
-        normals = [stream.standard_normal(n_facilities) for stream in streams]
-        refits = self._refitter.refit_many(multiplicities)
-        kept = [(row, refit) for row, refit in enumerate(refits) if refit is not None]
-        effects = [refit.effects + np.sqrt(self._spread(refit)) * normals[row] for row, refit in kept]
-        out = Replicates.dropped_all(len(numbers), n_facilities)
-        ratios = self._refitter.ratios([refit for _, refit in kept], effects)
-        rows = [row for row, _ in kept] if len(kept) < len(numbers) else slice(None)
-        is_drawn = np.stack(multiplicities, axis=1)[:, rows] > 0
-        out.ratio.T[:, rows] = self._by_label(np.where(is_drawn, ratios, np.nan))
-        for row, refit in kept:
-            copies = multiplicities[row]
-            out.crude_rate[row] = np.sum(copies * cells.events) / np.sum(copies * cells.cases)
-            out.dropped[row], out.flagged[row], out.retried[row] = False, refit.flagged, refit.retried
-            out.evaluations[row] = refit.n_evaluations
-        return out
+        copies, normals = self._draw_facilities(numbers)
+        refits = self._refitter.refit_many(copies)
+        rows = np.flatnonzero([refit is not None for refit in refits])
+        kept = [refit for refit in refits if refit is not None]
+        if not kept:
+            return Replicates.dropped_all(len(numbers), cells.n_facilities)
+        if len(kept) < len(numbers):
+            copies, normals = copies[rows], normals[rows]
+        ratios = self._refitter.ratios(kept, self._draw_effects(kept, normals))
+        np.copyto(ratios, np.nan, where=copies.T == 0)
+        drawn = Replicates(
+            ratio=self._by_label(ratios).T,
+            crude_rate=np.sum(copies * cells.events, axis=1) / np.sum(copies * cells.cases, axis=1),
+            dropped=np.zeros(len(kept), dtype=bool),
+            flagged=np.array([refit.flagged for refit in kept]),
+            retried=np.array([refit.retried for refit in kept]),
+            evaluations=np.array([refit.n_evaluations for refit in kept]),
+        )
+        return drawn if len(kept) == len(numbers) else drawn.among_dropped(rows, len(numbers))
+
+    def _draw_facilities(self, numbers: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+        """How often each replicate draws each facility, and its normal deviates, shapes (n_replicates, n_facilities)."""
+        n = self._refitter.cells.n_facilities
+        copies, normals = np.empty((len(numbers), n)), np.empty((len(numbers), n))
+        for row, r in enumerate(numbers):
+            stream = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(r,)))
+            copies[row] = np.bincount(stream.integers(0, n, n), minlength=n)
+            stream.standard_normal(out=normals[row])
+        return copies, normals
+
+    def _draw_effects(self, refits: Sequence[Refit], normals: FloatArray) -> FloatArray:
+        """Effects of each refit drawn from their distribution; they take the place of the normal deviates.
+
+        In the same memory, and row by row: what the threads of a process ask for and give back in large
+        pieces, the system has to fill with zeros time and again.
+        """
+        for row, refit in zip(normals, refits, strict=True):
+            row *= np.sqrt(self._spread(refit))
+            row += refit.effects
+        return normals
 
     def _spread(self, refit: Refit) -> FloatArray:
         return refit.prediction_variance if self._variance == "prediction" else refit.effects_variance
