@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from riskstd.model import fit_hierarchical
 from riskstd.model.kernels import vector
-from riskstd.model.lane_arrays import LANES, LaneLayout, lines
+from riskstd.model.lane_arrays import LANES, LaneLayout, lines, to_lanes
 from riskstd.model.lane_solver import LaneSolver
 from riskstd.model.lanes import LaneRefitter, make_refitter
 from riskstd.model.objective import make_objective
@@ -66,13 +66,12 @@ def many_cells(seed, *, n_facilities=30, n_levels=3, weighted=False, offset=Fals
 
 def evaluate_lanes(refitter, theta, multiplicity):
     """Score, modes and sum of w by the kernel at eight points, from modes of zero, to full convergence."""
-    work = refitter.work
-    work.beta[:], work.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
-    work.copies[:] = multiplicity.T
-    work.u[:] = 0.0
-    work.evaluate(refitter, 1e-6)
+    eights = refitter.work.eights(1)
+    to_lanes(multiplicity, eights.copies)
+    eights.u[:] = 0.0
     events = np.einsum("lj,jq->lq", multiplicity, refitter.cells.event_rows)
-    return np.column_stack([events - work.residual_sums(refitter), work.score_tau[0]]), work.u.T, work.sum_w.T
+    score = refitter.work.score(refitter, eights, theta, events, 1e-6)
+    return score, eights.u[0].T, eights.sum_w[0].T
 
 
 @pytest.mark.parametrize("n_nodes", [1, 2, 3, 5, 7, 10, 25])

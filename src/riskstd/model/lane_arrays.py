@@ -100,81 +100,62 @@ class Eights:
 class LaneWork:
     """Arrays of one thread, rows of eight numbers, each a line of the processor's cache.
 
-    Kernels work on the eight that was turned to last; `eights` has room for more.
+    Tables serve one eight after the other; `eights` has room for the values of many.
     """
 
     def __init__(self, of: LaneRefitter) -> None:
-        cells = of.cells
-        m, n_rows, n_facilities = cells.n_coefficients, cells.design.n_table_rows, cells.n_facilities
+        cells, layout = of.cells, of.layout
+        design, n_rows = cells.design, cells.design.n_table_rows
         longest, n_node_rows = 1, 1
         if of.quadrature is not None:
             longest, n_node_rows = int(np.max(np.diff(cells.pointer))), of.quadrature.N_ROWS * len(of.nodes)
-        self.tau, self.score_tau = lines(1), lines(1)
-        self.beta, self.gradient, self.step = lines(m), lines(m), lines(m + 1)
-        self.block_odds, self.block_residual = self.odds, self.residual = lines(n_rows), lines(n_rows)
-        self.carry = (0, of.layout.index, self.block_residual)
-        if of.layout.pattern_index is not None:
-            self.odds, self.residual = paired_rows(of.layout.n_rows)
-            self.carry = (of.layout.n_shared, of.layout.pattern_index, self.block_residual)
-        self._eights = Eights(1, n_facilities)
-        self.turn_to(self._eights, 0)
-        self.probability, self.mean = lines(longest), lines(longest)
-        self.group = lines(5 * of.kernels.GROUP)
-        self.nodes = lines(n_node_rows)
+        block_odds, block_residual = lines(n_rows), lines(n_rows)
+        odds, residual, carry = block_odds, block_residual, (0, layout.index, block_residual)
+        if layout.pattern_index is not None:
+            odds, residual = paired_rows(layout.n_rows)
+            carry = (layout.n_shared, layout.pattern_index, block_residual)
+        rows = (design.pointer, design.column, design.value, design.offset)
+        self._design = (rows, design.n_blocks, layout.pattern_index)
+        self._tables, self._carry = (block_odds, block_residual, odds, residual), carry
+        self._cells = (layout.index, layout.pointer, layout.n)
+        self._eights = Eights(1, cells.n_facilities)
+        self._group = lines(5 * of.kernels.GROUP)
+        self._nodes = (lines(longest), lines(longest), lines(n_node_rows))
 
     def eights(self, n_eights: int) -> Eights:
         """Room for some eights; what an earlier call returned is no longer valid."""
         if len(self._eights) < n_eights:
             self._eights = Eights(n_eights, self._eights.copies.shape[1])
-            self.turn_to(self._eights, 0)
         return self._eights.first(n_eights)
 
-    def turn_to(self, eights: Eights, place: int) -> None:
-        """Let the kernels work on one of some eights."""
-        self.copies, self.form = eights.copies[place], eights.form[place]
-        self.u, self.sum_w, self.sum_w1 = eights.u[place], eights.sum_w[place], eights.sum_w1[place]
-
-    def fill_tables(self, of: LaneRefitter) -> None:
-        """Odds of the table rows at `beta`, residuals of zero."""
-        design, pattern_index = of.cells.design, of.layout.pattern_index
-        rows = (design.pointer, design.column, design.value, design.offset)
-        of.kernels.fill_tables(*rows, self.beta, design.n_blocks, self.block_odds, self.block_residual)
-        if pattern_index is not None:
-            of.kernels.join_blocks(self.block_odds, pattern_index, self.odds, self.residual)
-
-    def move(self, of: LaneRefitter, theta: FloatArray, step: FloatArray) -> FloatArray:
-        """Theta (8, n_coefficients + 1) after a step; modes and sums of w move along to first order."""
-        self.step[:], self.tau[0] = step.T, np.exp(theta[:, -1])
-        of.kernels.move_modes(of.mean_rows, self.step, self.tau, self.u, self.sum_w, self.sum_w1)
+    def move(self, of: LaneRefitter, eights: Eights, theta: FloatArray, step: FloatArray) -> FloatArray:
+        """Theta (8 n_eights, n_coefficients + 1) after a step; modes and sums of w move along to first order."""
+        tau = columns_by_lane(np.exp(theta[:, -1:]))
+        of.kernels.move_modes(of.mean_rows, columns_by_lane(step), tau, eights.u, eights.sum_w, eights.sum_w1)
         return theta + step
 
-    def score(self, of: LaneRefitter, theta: FloatArray, events: FloatArray, mode_step: float) -> FloatArray:
-        """Score (8, n_coefficients + 1) at theta but for the REML term; `events` is the sum of y x."""
-        self.beta[:], self.tau[0] = theta[:, :-1].T, np.exp(theta[:, -1])
-        self.evaluate(of, mode_step)
-        return np.column_stack([events - self.residual_sums(of), self.score_tau[0]])
+    def score(
+        self, of: LaneRefitter, eights: Eights, theta: FloatArray, events: FloatArray, mode_step: float
+    ) -> FloatArray:
+        """Score (8 n_eights, n_coefficients + 1) at theta but for the REML term; `events` is the sum of y x.
 
-    def evaluate(self, of: LaneRefitter, mode_step: float) -> None:
-        """Modes, sums of w, residuals and score of log tau at `beta` and `tau`."""
-        self.fill_tables(of)
-        layout = of.layout
-        tables = (self.tau, self.odds, self.residual, self.carry)
-        cells = (*tables, layout.index, layout.pointer, layout.n, of.cells.events, self.copies, mode_step)
-        modes = (self.u, self.sum_w, self.sum_w1, self.score_tau, self.group)
+        Modes and sums of w become those at theta.
+        """
+        beta, tau = columns_by_lane(theta[:, :-1]), columns_by_lane(np.exp(theta[:, -1:]))
+        gradient, score_tau = columns_by_lane(theta[:, :-1]), columns_by_lane(theta[:, -1:])
+        tables = (*self._design, beta, tau, *self._tables, self._carry, *self._cells, of.cells.events)
+        modes = (eights.copies, mode_step, eights.u, eights.sum_w, eights.sum_w1, score_tau, gradient, self._group)
         if of.quadrature is None:
-            of.kernels.evaluate(of.kind, *cells, *modes)
-            return
-        nodes = (of.nodes, of.log_weights, of.centre_log_weight, of.product_cases)
-        of.quadrature.evaluate_quadrature(*cells, *modes, *nodes, self.probability, self.mean, self.nodes)
+            of.kernels.score_eights(of.kind, *tables, *modes)
+        else:
+            nodes = (of.nodes, of.log_weights, of.centre_log_weight, of.product_cases)
+            of.quadrature.score_eights(*tables, *modes, *nodes, *self._nodes)
+        residual_sums, by_tau = (rows_of(part, np.arange(len(theta))) for part in (gradient, score_tau))
+        return np.concatenate([events - residual_sums, by_tau], axis=1)
 
-    def residual_sums(self, of: LaneRefitter) -> FloatArray:
-        """Sum of the residuals of the table rows times the rows, lanes first."""
-        design, pattern_index = of.cells.design, of.layout.pattern_index
-        if pattern_index is not None:
-            of.kernels.carry_over(self.residual, of.layout.n_rows, pattern_index, self.block_residual)
-        self.gradient[:] = 0.0
-        of.kernels.table_sums(design.pointer, design.column, design.value, self.block_residual, self.gradient)
-        return self.gradient.T
+    def ratios(self, of: LaneRefitter, beta: FloatArray, effects: FloatArray, out: FloatArray) -> None:
+        """Predicted / expected at beta (8 n_eights, n_coefficients) and effects (n_eights, n_facilities, 8)."""
+        of.kernels.ratio_eights(*self._design, columns_by_lane(beta), *self._tables, *self._cells, effects, out)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -238,6 +219,20 @@ def to_lanes(rows: FloatArray, out: FloatArray) -> None:
     [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0]
     """
     out[:] = rows.reshape(len(out), LANES, rows.shape[1]).transpose(0, 2, 1)
+
+
+def columns_by_lane(rows: FloatArray) -> FloatArray:
+    """Rows (8 n_eights, n), one a resample, as lanes (n_eights, n, 8) at lines of the cache.
+
+    Examples
+    --------
+    >>> columns_by_lane(np.arange(16.0).reshape(8, 2))[0, 1].tolist()
+    [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0]
+    """
+    n_eights = len(rows) // LANES
+    out = lines(n_eights * rows.shape[1]).reshape(n_eights, rows.shape[1], LANES)
+    to_lanes(rows, out)
+    return out
 
 
 def rows_of(lanes: FloatArray, which: IntArray) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import pack, unpack
-from riskstd.model.lane_arrays import LANES, Eights, lines
+from riskstd.model.lane_arrays import LANES, Eights, columns_by_lane
 from riskstd.model.score_expansion import hold, inverses
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ def fill_forms(of: LaneRefitter, eights: Eights, theta: FloatArray, held: BoolAr
     covariance = inverses(information)
     covariance[held[:, :-1]] = 0.0
     packed = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1]))
-    by_lane = lines(packed.shape[1])
-    for place, form in enumerate(eights.form):
-        by_lane[:] = packed[LANES * place : LANES * (place + 1)].T
-        of.kernels.quadratic_forms(of.mean_rows, by_lane, form)
+    of.kernels.quadratic_forms(of.mean_rows, columns_by_lane(packed), eights.form)
 
 
 def precision(theta: FloatArray) -> FloatArray:

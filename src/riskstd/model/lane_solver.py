@@ -7,7 +7,7 @@ into new eights and go on with Broyden steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -140,12 +140,6 @@ class LaneSolver:
         self._set_copies(steps.number, fewer)
         return steps, fewer
 
-    def _by_eights(self, eights: Eights) -> Iterator[slice]:
-        """Lanes of each of the eights, to which the kernels are turned meanwhile."""
-        for place in range(len(eights)):
-            self._work.turn_to(eights, place)
-            yield slice(LANES * place, LANES * (place + 1))
-
     def _is_near(self, theta: FloatArray) -> BoolArray:
         rise = theta[:, -1] - self._of.start_theta[-1]
         return (rise > -MAX_LOG_TAU_FALL) & (rise < MAX_LOG_TAU_RISE)
@@ -153,10 +147,8 @@ class LaneSolver:
     def _evaluate(self, steps: Steps, eights: Eights) -> Steps:
         """Score where the steps lead, and the inverse curvature updated by what they brought."""
         work, of = self._work, self._of
-        theta, score = np.empty_like(steps.theta), np.empty_like(steps.score)
-        for part in self._by_eights(eights):
-            theta[part] = work.move(of, steps.theta[part], steps.step[part])
-            score[part] = work.score(of, theta[part], steps.events[part], LANE_MODE_STEP)
+        theta = work.move(of, eights, steps.theta, steps.step)
+        score = work.score(of, eights, theta, steps.events, LANE_MODE_STEP)
         fill_forms(of, eights, theta, steps.held)
         if of.is_reml:
             score[:, -1] += reml_term(eights, theta)
@@ -169,10 +161,8 @@ class LaneSolver:
 
     def _report(self, steps: Steps, eights: Eights, is_done: BoolArray) -> None:
         """Take the last step of what is done; the forms are those of the last evaluation, some hundredths away."""
-        theta = steps.theta.copy()
-        for part in self._by_eights(eights):
-            step = np.where(is_done[part, None], steps.step[part], 0.0)
-            theta[part] = self._work.move(self._of, theta[part], step)
+        step = np.where(is_done[:, None], steps.step, 0.0)
+        theta = self._work.move(self._of, eights, steps.theta, step)
         tau = np.exp(theta[:, -1])
         variance = eights.sum_w + precision(theta)
         np.divide(1.0, variance, out=variance)

@@ -86,20 +86,16 @@ class LaneRefitter(Refitter):
 
     def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray] | FloatArray) -> FloatArray:
         """Predicted / expected of every facility; see `Refitter.ratios`."""
-        n, layout, work = len(refits), self.layout, self.work
-        n_whole, betas = n // LANES * LANES, np.stack([refit.beta for refit in refits])
+        n, work = len(refits), self.work
+        n_whole, beta = n // LANES * LANES, np.stack([refit.beta for refit in refits])
         eights = work.eights(-(-n // LANES))
         to_lanes(np.asarray(effects[:n_whole]), eights.u[: n_whole // LANES])
         if n > n_whole:
             # the last one fills up the last eight
             last = np.minimum(np.arange(n_whole, n_whole + LANES), n - 1)
             to_lanes(np.asarray([effects[k] for k in last]), eights.u[-1:])
-            betas = np.concatenate([betas[:n_whole], betas[last]])
-        for place in range(len(eights)):
-            work.turn_to(eights, place)
-            work.beta[:] = betas[LANES * place : LANES * (place + 1)].T
-            work.fill_tables(self)
-            self.kernels.standardized_ratios(work.odds, layout.index, layout.pointer, layout.n, work.u, work.form)
+            beta = np.concatenate([beta[:n_whole], beta[last]])
+        work.ratios(self, beta, eights.u, eights.form)
         return eights.form.transpose(1, 0, 2).reshape(self.cells.n_facilities, -1)[:, :n]
 
     def _expand_score(self, threads: int) -> ScoreExpansion:
@@ -112,9 +108,9 @@ class LaneRefitter(Refitter):
             work = self.work
             eights = work.eights(1)
             eights.begin(self)
-            work.copies[:] = 1.0
-            theta = work.move(self, np.tile(self.start_theta, (LANES, 1)), steps)
-            score = work.score(self, theta, events, LANE_MODE_STEP)
+            eights.copies[:] = 1.0
+            theta = work.move(self, eights, np.tile(self.start_theta, (LANES, 1)), steps)
+            score = work.score(self, eights, theta, events, LANE_MODE_STEP)
             if self.is_reml:
                 fill_forms(self, eights, theta, none_held)
                 score[:, -1] += reml_term(eights, theta)
@@ -129,7 +125,7 @@ class LaneRefitter(Refitter):
         if self.is_reml:
             eights, start = self.work.eights(1), np.tile(self.start_theta, (LANES, 1))
             eights.begin(self)
-            self.work.copies[:] = 1.0
+            eights.copies[:] = 1.0
             fill_forms(self, eights, start, none_held)
             self.start_reml = float(reml_term(eights, start)[0])
         return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))

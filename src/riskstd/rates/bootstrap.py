@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -154,8 +154,7 @@ class Resampler:
             wait(left)
 
     def _tasks(self, numbers: Sequence[int]) -> list[Sequence[int]]:
-        size = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
-        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        return split_evenly(numbers, task_size(len(numbers), self._threads, self._refitter.cells.n_facilities))
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
@@ -180,7 +179,7 @@ class Resampler:
         return drawn if len(kept) == len(numbers) else drawn.among_dropped(rows, len(numbers))
 
     def _draw_facilities(self, numbers: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-        """How often each replicate draws each facility, and its normal deviates, shapes (n_replicates, n_facilities)."""
+        """How often each replicate draws each facility, and its normal deviates, (n_replicates, n_facilities) each."""
         n = self._refitter.cells.n_facilities
         copies, normals = np.empty((len(numbers), n)), np.empty((len(numbers), n))
         for row, r in enumerate(numbers):
@@ -252,6 +251,20 @@ def task_size(n: int, threads: int, n_facilities: int) -> int:
     """
     share = -(-n // threads)
     return max(LANES, min(share, MAX_TASK, MAX_TASK_VALUES // n_facilities))
+
+
+def split_evenly(numbers: Sequence[int], most: int) -> list[Sequence[int]]:
+    """Parts of at most so many numbers, all of about as many eights, so that no thread waits long for the last.
+
+    Examples
+    --------
+    >>> [len(part) for part in split_evenly(range(208), 64)], [len(part) for part in split_evenly(range(20), 16)]
+    ([48, 56, 48, 56], [8, 12])
+    """
+    n_eights = -(-len(numbers) // LANES)
+    n_parts = -(-n_eights // max(1, most // LANES))
+    edges = [LANES * (n_eights * k // n_parts) for k in range(n_parts + 1)]
+    return [numbers[begin:end] for begin, end in pairwise(edges)]
 
 
 def join_replicates(parts: Sequence[Replicates]) -> Replicates:

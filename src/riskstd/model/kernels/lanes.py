@@ -97,6 +97,30 @@ def carry_over(residual, n_rows, index, block_residual):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def fill_odds(rows, n_blocks, patterns, beta, block_odds, block_residual, odds, residual):
+    """Odds of all table rows at `beta` (n_columns, 8), residuals of zero.
+
+    `rows`: pointer, column, value and offset of the rows of the blocks; `patterns`: rows of the blocks that each table
+    row joins, or None where those of the blocks serve.
+    """
+    table_pointer, table_column, table_value, offset = rows
+    fill_tables(table_pointer, table_column, table_value, offset, beta, n_blocks, block_odds, block_residual)
+    if patterns is not None:
+        join_blocks(block_odds, patterns, odds, residual)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_residuals(rows, patterns, residual, block_residual, out):
+    """Sum of the residuals of all table rows times the rows, to `out` (n_columns, 8)."""
+    if patterns is not None:
+        carry_over(residual, len(residual), patterns, block_residual)
+    for k in range(len(out)):
+        store(out, k, splat(0.0))
+    table_pointer, table_column, table_value, _ = rows
+    table_sums(table_pointer, table_column, table_value, block_residual, out)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def weighted_sums(weight, values, n_vectors, out):
     """Sum over facilities of weight (n_eights, n, 8) times their values, added to `out`, a resample after the other.
 
@@ -133,7 +157,7 @@ def weighted_sums(weight, values, n_vectors, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def move_modes(rows, step, tau, u, sum_w, sum_w1):
+def move_eight(rows, step, tau, u, sum_w, sum_w1):
     """Move the modes and sums of w to first order by a step (n_coefficients + 1, 8) in beta and log tau.
 
     `rows` (n_facilities, n_coefficients) are the means of x weighted by w; `tau` (1, 8) is the one before the step.
@@ -151,7 +175,7 @@ def move_modes(rows, step, tau, u, sum_w, sum_w1):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quadratic_forms(rows, packed, out):
+def forms_of_eight(rows, packed, out):
     """row' matrix row of each row; `packed` (n_packed, 8): lower triangles, entries off the diagonal doubled."""
     size = rows.shape[1]
     for j in range(len(rows)):
@@ -163,6 +187,20 @@ def quadratic_forms(rows, packed, out):
                 inner = inner + rows[j, k] * load(packed, first + k)
             total = total + rows[j, i] * inner
         store(out, j, total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move_modes(rows, step, tau, u, sum_w, sum_w1):
+    """`move_eight` of each of some eights, the first axis of all but `rows`."""
+    for eight in range(len(step)):
+        move_eight(rows, step[eight], tau[eight], u[eight], sum_w[eight], sum_w1[eight])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quadratic_forms(rows, packed, out):
+    """`forms_of_eight` of each of some eights, the first axis of all but `rows`."""
+    for eight in range(len(packed)):
+        forms_of_eight(rows, packed[eight], out[eight])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -305,6 +343,56 @@ def evaluate(
         if end % CARRY_FACILITIES == 0:
             carry_over(residual, *carry)
     store(score_tau, 0, total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def score_eights(
+    kind,
+    rows,
+    n_blocks,
+    patterns,
+    beta,
+    tau,
+    block_odds,
+    block_residual,
+    odds,
+    residual,
+    carry,
+    index,
+    pointer,
+    n,
+    events,
+    copies,
+    tolerance,
+    u,
+    sum_w,
+    sum_w1,
+    score_tau,
+    gradient,
+    group,
+):
+    """Score of each of some eights of resamples, the first axis of `beta`, `tau`, `copies`, `u` and what follows.
+
+    `gradient` (n_eights, n_columns, 8) becomes what the score of beta takes from the sum of y x, `score_tau`
+    (n_eights, 1, 8) the score of log tau. One call for all: a kernel that returns has to wait for the interpreter.
+    """
+    for eight in range(len(beta)):
+        fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
+        evaluate(
+            kind, tau[eight], odds, residual, carry, index, pointer, n, events, copies[eight], tolerance,
+            u[eight], sum_w[eight], sum_w1[eight], score_tau[eight], group,
+        )  # fmt: skip
+        sum_residuals(rows, patterns, residual, block_residual, gradient[eight])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ratio_eights(
+    rows, n_blocks, patterns, beta, block_odds, block_residual, odds, residual, index, pointer, n, effects, ratio
+):
+    """`standardized_ratios` of each of some eights, the first axis of `beta`, `effects` and `ratio`."""
+    for eight in range(len(beta)):
+        fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
+        standardized_ratios(odds, index, pointer, n, effects[eight], ratio[eight])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

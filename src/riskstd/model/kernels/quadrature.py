@@ -11,7 +11,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from riskstd.model.kernels.lanes import CARRY_FACILITIES, GROUP, add_residual, carry_over, cell_odds, find_modes
+from riskstd.model.kernels.lanes import (
+    CARRY_FACILITIES,
+    GROUP,
+    add_residual,
+    carry_over,
+    cell_odds,
+    fill_odds,
+    find_modes,
+    sum_residuals,
+)
 from riskstd.model.kernels.vector import (
     bounded,
     choose_above,
@@ -291,3 +300,46 @@ def evaluate_quadrature(
         if end % CARRY_FACILITIES == 0:
             carry_over(residual, *carry)
     store(score_tau, 0, total)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def score_eights(
+    rows,
+    n_blocks,
+    patterns,
+    beta,
+    tau,
+    block_odds,
+    block_residual,
+    odds,
+    residual,
+    carry,
+    index,
+    pointer,
+    n,
+    events,
+    copies,
+    tolerance,
+    u,
+    sum_w,
+    sum_w1,
+    score_tau,
+    gradient,
+    group,
+    node,
+    log_weight,
+    centre_log_weight,
+    product_cases,
+    probability,
+    mean_probability,
+    work,
+):
+    """Score of each of some eights of resamples; see `riskstd.model.kernels.lanes.score_eights`."""
+    for eight in range(len(beta)):
+        fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
+        evaluate_quadrature(
+            tau[eight], odds, residual, carry, index, pointer, n, events, copies[eight], tolerance,
+            u[eight], sum_w[eight], sum_w1[eight], score_tau[eight], group,
+            node, log_weight, centre_log_weight, product_cases, probability, mean_probability, work,
+        )  # fmt: skip
+        sum_residuals(rows, patterns, residual, block_residual, gradient[eight])
