@@ -17,8 +17,12 @@ from riskstd.rates import FacilityRates, standardize
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from riskstd.spec import Measure
+
+ROWS_AT_A_TIME = 100_000
+"""Procedures whose risk factors are looked at together for columns that add up to others."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,15 @@ def model_outcomes(
     y = outcomes["outcome"].to_numpy()
     facility = procedures["facility_id"].to_numpy(dtype=object).astype(str)
     names = measure.factor_columns
-    X = factors[names].to_numpy(dtype=float)
+    X = factor_matrix(factors, names)
     check_enough_data(len(np.unique(facility)), float(y.sum()), 0)
     if y.all():
         raise TooFewDataError(
             f"all {len(y)} procedures have a hospital visit", expected="procedures with and without a visit"
         )
     kept, dropped = usable_columns(X, y, names, column_labels(measure))
-    fit = fit_hierarchical(
-        y, X[:, kept], facility, method=method, n_nodes=n_nodes, factor_names=[names[k] for k in kept]
-    )
+    columns = X if len(kept) == len(names) else X[:, kept]
+    fit = fit_hierarchical(y, columns, facility, method=method, n_nodes=n_nodes, factor_names=[names[k] for k in kept])
     rates = standardize(
         fit,
         measure=measure,
@@ -84,6 +87,36 @@ def model_outcomes(
     return Modelled(fit, rates, tuple(dropped), {names[k]: float(X[:, k].mean()) for k in kept})
 
 
+def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:
+    """Columns of a table as one array, in bytes where all values are whole numbers from 0 to 255.
+
+    The model gives the same bits either way; millions of procedures take an eighth of the memory.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    names : sequence of str
+
+    Returns
+    -------
+    ndarray of uint8 or float64, shape (n_rows, n_names)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"flag": [0, 1], "age_years": [70, 81], "rvu": [3.5, 4.0]})
+    >>> factor_matrix(table, ["flag", "age_years"]).dtype, factor_matrix(table, ["flag", "rvu"]).dtype
+    (dtype('uint8'), dtype('float64'))
+    """
+    small = np.empty((len(frame), len(names)), dtype=np.uint8)
+    for k, name in enumerate(names):
+        values = frame[name].to_numpy(dtype=float)
+        if not np.all((values >= 0) & (values <= 255) & (values == np.floor(values))):
+            return frame[list(names)].to_numpy(dtype=float)
+        small[:, k] = values
+    return small
+
+
 def usable_columns(
     X: np.ndarray, y: np.ndarray, names: Sequence[str], labels: Mapping[str, str]
 ) -> tuple[list[int], list[DroppedFactor]]:
@@ -91,7 +124,7 @@ def usable_columns(
 
     Parameters
     ----------
-    X : ndarray of float, shape (n_procedures, n_columns)
+    X : ndarray of float or uint8, shape (n_procedures, n_columns)
         Risk factors.
     y : ndarray of int, shape (n_procedures,)
         Outcome.
@@ -122,7 +155,7 @@ def usable_columns(
             dropped.append(DroppedFactor(name, labels.get(name, name), reason))
         else:
             kept.append(k)
-    independent = _independent(X[:, kept])
+    independent = _independent(X, kept)
     for k in [k for k, ok in zip(kept, independent, strict=True) if not ok]:
         reason = "a combination of the columns before it"
         dropped.append(DroppedFactor(names[k], labels.get(names[k], names[k]), reason))
@@ -146,11 +179,12 @@ def _why_unusable(x: np.ndarray, y: np.ndarray) -> str:
     return ""
 
 
-def _independent(X: np.ndarray) -> list[bool]:
-    """Tell for each column whether it adds to the intercept and the columns before it."""
-    basis = [np.full(len(X), 1.0 / math.sqrt(max(len(X), 1)))]
+def _independent(X: np.ndarray, columns: Sequence[int]) -> list[bool]:
+    """Tell for each of some columns whether it adds to the intercept and the columns before it."""
+    triangle = _triangle(X, columns)
+    basis = [triangle[:, 0] / float(np.linalg.norm(triangle[:, 0]))]
     result = []
-    for column in X.T:
+    for column in triangle.T[1:]:
         rest = column / max(float(np.linalg.norm(column)), 1e-300)
         for _ in range(2):
             for direction in basis:
@@ -160,6 +194,19 @@ def _independent(X: np.ndarray) -> list[bool]:
         if size > 1e-8:
             basis.append(rest / size)
     return result
+
+
+def _triangle(X: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """R of the QR decomposition of the intercept and some columns, its inner products theirs; block of rows by block.
+
+    Golub and Van Loan, Matrix Computations, 4th ed., 5.2.2 and 12.1.5.
+    """
+    triangle = np.zeros((0, 1 + len(columns)))
+    for start in range(0, len(X), ROWS_AT_A_TIME):
+        rows = X[start : start + ROWS_AT_A_TIME][:, columns]
+        block = np.column_stack([np.ones(len(rows)), rows])
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, block]), mode="r"))
+    return triangle
 
 
 def describe_model(modelled: Modelled, measure: Measure) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from riskstd.claims.files import file_hash
 from riskstd.errors import InputError
 from riskstd.model import fit_hierarchical
 from riskstd.pipeline.manifest import versions
-from riskstd.pipeline.modelling import Modelled, describe_terms, usable_columns
+from riskstd.pipeline.modelling import Modelled, describe_terms, factor_matrix, usable_columns
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
 from riskstd.rates import Standardization, standardize
 
@@ -71,7 +71,7 @@ def fit_table(
     source = Path(path)
     frame = _read_table(source, [outcome, facility, *factors], facility)
     _require_numbers(source, frame, [outcome, *factors])
-    y, X = frame[outcome].to_numpy(dtype=float), frame[list(factors)].to_numpy(dtype=float)
+    y, X = frame[outcome].to_numpy(dtype=float), factor_matrix(frame, factors)
     kept, dropped = usable_columns(X, y, factors, {})
     names = [factors[k] for k in kept]
     fit = fit_hierarchical(y, X[:, kept], frame[facility], method=method, n_nodes=n_nodes, factor_names=names)

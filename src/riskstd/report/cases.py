@@ -149,13 +149,16 @@ def read_cases(
     order = np.lexsort((procedures["procedure_id"].to_numpy(), facility))
     procedures = procedures.take(order).reset_index(drop=True)
     numbers = procedures["procedure_id"].to_numpy()
-    outcome = _aligned(outcomes, numbers, "outcomes")["outcome"].to_numpy(np.int64)
+    outcome = outcomes["outcome"].to_numpy(np.int64)[_rows_of(numbers, outcomes, "outcomes")]
     terms = model["coefficients"]
     missing = [term["factor"] for term in terms if term["factor"] not in risk_factors.columns]
     if missing:
         raise InputError(f"risk_factors lacks {len(missing)} column(s) of the model: {', '.join(missing)}")
-    table = _aligned(risk_factors, numbers, "risk_factors")
-    X = table[[term["factor"] for term in terms]].to_numpy(dtype=np.float64)
+    rows = _rows_of(numbers, risk_factors, "risk_factors")
+    # column by column: of millions of cases a second table of all risk factors would be the largest thing in memory
+    X = np.empty((len(numbers), len(terms)))
+    for k, term in enumerate(terms):
+        X[:, k] = risk_factors[term["factor"]].to_numpy(dtype=np.float64)[rows]
     factors = tuple(
         Factor(t["factor"], str(t.get("label") or t["factor"]), float(t["beta"]), bool(np.all((x == 0) | (x == 1))))
         for t, x in zip(terms, X.T, strict=True)
@@ -167,11 +170,12 @@ def read_cases(
     return Cases(procedures, visits, outcome, X, factors, expit(log_odds), expit(log_odds + effects))
 
 
-def _aligned(table: pd.DataFrame, numbers: NDArray[Any], name: str) -> pd.DataFrame:
-    """Rows of a table in the order of the procedures."""
-    held = table.set_index("procedure_id")
-    if len(held) != len(numbers) or not held.index.is_unique or not np.isin(numbers, held.index.to_numpy()).all():
+def _rows_of(numbers: NDArray[Any], table: pd.DataFrame, name: str) -> NDArray[np.int64]:
+    """Row of a table for each of the procedures."""
+    held = table["procedure_id"].to_numpy()
+    order = np.argsort(held, kind="stable")
+    if len(held) != len(numbers) or not np.array_equal(held[order], np.sort(numbers)):
         raise InputError(
             f"table `{name}` has {len(held):,} rows that are not one for each of the {len(numbers):,} cases"
         )
-    return held.loc[numbers]
+    return order[np.searchsorted(held, numbers, sorter=order)]
