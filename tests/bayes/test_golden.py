@@ -1,4 +1,4 @@
-"""Posterior means of the published data sets against quadrature.
+"""Posterior means of the published data sets and of the demo against quadrature.
 
 The marginal likelihood by quadrature times the priors is the exact posterior of (mu, beta, log tau). Importance
 sampling from a t distribution at its mode gives its means without any Markov chain. Their distance from the
@@ -20,6 +20,8 @@ from riskstd.model import fit_hierarchical
 from riskstd.model.bayes import Priors, Sampling, fit_bayes
 from riskstd.model.bayes.density import LogDensity
 from riskstd.model.objective import make_objective
+from riskstd.pipeline.demo import run_demo
+from riskstd.pipeline.saved import open_run
 
 pytest.importorskip("nutpie")
 pytestmark = pytest.mark.slow
@@ -30,8 +32,19 @@ PRIORS = {"cbpp": Priors(), "contraception": Priors(), "toenail": WIDE}
 NODES = {"cbpp": 15, "contraception": 15, "toenail": 25}
 N_POINTS, T_DF = 4000, 6
 MAX_ERRORS = 3.0
+POINTS_OF_DEMO = {"asc-17": 16_000, "asc-18": N_POINTS}
+"""The more risk factors, the fewer of the points weigh."""
 STATED_SHIFT = {"cbpp": (-0.033, 0.083), "contraception": (0.007, 0.023), "toenail": (-0.041, 0.046)}
 """Of mu and tau, as in docs/bayesian-model.md."""
+STATED_SHIFT_OF_TAU = {"asc-17": 0.017, "asc-18": 0.018}
+"""Of the demo, as there."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    run_demo(folder)
+    return folder
 
 
 def published(name):
@@ -41,7 +54,7 @@ def published(name):
     return module.READERS[name]()
 
 
-def quadrature_posterior(fit, density, nodes, seed):
+def quadrature_posterior(fit, density, nodes, seed, n_points=N_POINTS):
     """Means of (mu, beta, tau) on the original scale and their Monte Carlo errors."""
     cells = fit.data.cells
     objective, ones, modes = (
@@ -72,7 +85,7 @@ def quadrature_posterior(fit, density, nodes, seed):
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
     rng = np.random.default_rng(seed)
     root = np.linalg.cholesky(1.2 * covariance)
-    normal, chi = rng.normal(size=(N_POINTS, size)), rng.chisquare(T_DF, N_POINTS) / T_DF
+    normal, chi = rng.normal(size=(n_points, size)), rng.chisquare(T_DF, n_points) / T_DF
     away = normal / np.sqrt(chi)[:, None]
     points = mode + away @ root.T
     log_weight = np.array([log_posterior(point) for point in points])
@@ -113,3 +126,21 @@ def test_posterior_means_match_quadrature(name):
     note = f"{name}: effective {effective:.0f}, z {np.abs(z).max():.2f}, shift of mu, tau {shift.round(3)}"
     assert np.all(np.abs(z) < MAX_ERRORS), note
     assert_allclose(shift, STATED_SHIFT[name], atol=3 * exact_error.max(), err_msg=note)
+
+
+@pytest.mark.parametrize("measure", ["asc-17", "asc-18"])
+def test_posterior_means_of_the_demo_match_quadrature(demo, measure):
+    cases = open_run(demo / "runs" / measure).cases
+    facility = cases.procedures["facility_id"].to_numpy(dtype=str)
+    likelihood = fit_hierarchical(cases.outcome, cases.X, facility, n_nodes=15)
+    fit = fit_bayes(cases.outcome, cases.X, facility, sampling=Sampling(draws=2000, tune=1000, seed=2026))
+    assert fit.converged, fit.convergence.problems
+    density = LogDensity(likelihood.data.cells, Priors())
+    exact, exact_error, effective = quadrature_posterior(likelihood, density, 15, seed=1, n_points=POINTS_OF_DEMO[measure])
+    assert effective > 500
+    frame = fit.posterior_frame()
+    z = (frame["mean"] - exact) / np.hypot(frame["mc_error"], exact_error)
+    shift = exact[-1] - likelihood.tau
+    note = f"{measure}: effective {effective:.0f}, z {np.abs(z).max():.2f}, shift of tau {shift:.3f}"
+    assert np.all(np.abs(z) < MAX_ERRORS), note
+    assert_allclose(shift, STATED_SHIFT_OF_TAU[measure], atol=3 * exact_error[-1] + 5e-4, err_msg=note)

@@ -72,15 +72,21 @@ def test_the_trace_alone_gives_the_verdict_of_every_case(runs, measure):
     assert visits > 5
 
 
-@pytest.mark.slow
-def test_the_trace_alone_gives_the_verdict_of_every_case_of_the_demo(tmp_path):
+@pytest.fixture(scope="module")
+def demo_runs(tmp_path_factory):
     from riskstd.pipeline.demo import run_demo
 
-    run_demo(tmp_path, n_bootstrap=20)
-    for measure in MEASURES:
-        index, excluded, _ = recomputed_as_run(tmp_path / "runs" / measure)
-        assert index > 5000
-        assert excluded > 400
+    folder = tmp_path_factory.mktemp("demo")
+    run_demo(folder, n_bootstrap=20)
+    return folder / "runs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_trace_alone_gives_the_verdict_of_every_case_of_the_demo(demo_runs, measure):
+    index, excluded, _ = recomputed_as_run(demo_runs / measure)
+    assert index > 5000
+    assert excluded > 400
 
 
 def changed(content, part, rule, key, value):
