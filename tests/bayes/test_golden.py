@@ -136,7 +136,9 @@ def test_posterior_means_of_the_demo_match_quadrature(demo, measure):
     fit = fit_bayes(cases.outcome, cases.X, facility, sampling=Sampling(draws=2000, tune=1000, seed=2026))
     assert fit.converged, fit.convergence.problems
     density = LogDensity(likelihood.data.cells, Priors())
-    exact, exact_error, effective = quadrature_posterior(likelihood, density, 15, seed=1, n_points=POINTS_OF_DEMO[measure])
+    exact, exact_error, effective = quadrature_posterior(
+        likelihood, density, 15, seed=1, n_points=POINTS_OF_DEMO[measure]
+    )
     assert effective > 500
     frame = fit.posterior_frame()
     z = (frame["mean"] - exact) / np.hypot(frame["mc_error"], exact_error)

@@ -98,3 +98,21 @@ def test_most_resamples_of_a_fit_take_one_or_two_evaluations(method, form):
     evaluations = [refit.n_evaluations for refit in refits if refit is not None and not refit.retried]
     assert len(evaluations) >= 60
     assert np.mean(evaluations) < 2.5
+
+
+@pytest.mark.parametrize("n_factors", [4, 31])
+def test_a_refit_has_the_same_bits_among_few_and_among_many(n_factors):
+    """Numpy works large intermediate results out in place, which must not change the order of sums."""
+    rng = np.random.default_rng(2)
+    facility = rng.integers(0, 40, 6000)
+    X = (rng.random((6000, n_factors)) < 0.4).astype(float)
+    log_odds = -1.5 + X @ rng.normal(0, 0.2, n_factors) + rng.normal(0, 0.5, 40)[facility]
+    refitter = LaneRefitter(
+        fit_hierarchical((rng.random(6000) < 1 / (1 + np.exp(-log_odds))).astype(float), X, facility)
+    )
+    drawn = [np.bincount(rng.integers(0, 40, 40), minlength=40).astype(float) for _ in range(64)]
+    together = refitter.refit_many(drawn)
+    for start in range(0, 64, 16):
+        for alone, among in zip(refitter.refit_many(drawn[start : start + 16]), together[start:], strict=False):
+            assert_array_equal(alone.effects, among.effects)
+            assert_array_equal(alone.beta, among.beta)

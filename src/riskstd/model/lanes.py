@@ -10,7 +10,7 @@ step is below `LANE_DECREMENT` takes it and is done. What does not settle this w
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,6 +32,8 @@ from riskstd.model.score_expansion import ScoreExpansion
 FEW_FACILITIES = 80
 LARGEST_LOG_PRODUCT = 600.0
 MAX_PRODUCT_CASES = 64
+EXPANSION_EIGHTS = 4
+"""Eights of the expansion's differences that a thread evaluates in one call; parts small enough to be shared evenly."""
 
 
 class LaneRefitter(Refitter):
@@ -46,9 +48,15 @@ class LaneRefitter(Refitter):
     """
 
     def __init__(self, fit: HierarchicalFit, threads: int | None = None) -> None:
-        super().__init__(fit, threads)
         lanes = kernels("lanes")
         assert lanes is not None
+        layout: list[LaneLayout] = []
+        _side_by_side(
+            thread_count(threads),
+            lambda: Refitter.__init__(self, fit, threads),
+            lambda: layout.append(LaneLayout.of(fit.data.cells, lanes.CARRY_FACILITIES)),
+        )
+        self.layout = layout[0]
         self.kernels: Any = lanes
         cells, objective, at = self.cells, self._objective, self._at
         self.kind = lanes.PSEUDO if objective.pseudo else lanes.LAPLACE
@@ -69,7 +77,6 @@ class LaneRefitter(Refitter):
         longest_move = np.sqrt(2.0) * at.tau * np.exp(MAX_LOG_TAU_RISE) * max(1.0, self.nodes.max(initial=0.0))
         self.product_cases = float(np.clip(LARGEST_LOG_PRODUCT // longest_move, 1, MAX_PRODUCT_CASES))
         self.is_reml = objective.reml
-        self.layout = LaneLayout.of(cells, lanes.CARRY_FACILITIES)
         self.start_modes = (at.u, at.sum_w, at.sum_w1)
         self._local = threading.local()
         self.start_reml = 0.0
@@ -101,32 +108,32 @@ class LaneRefitter(Refitter):
     def _expand_score(self, threads: int) -> ScoreExpansion:
         """Expansion of the score of all facilities, counted once."""
         n_coefficients = len(self.start_theta)
-        none_held = np.zeros((LANES, n_coefficients), dtype=bool)
         events = np.sum(self.cells.event_rows, axis=0)
 
-        def scores_of_eight(steps: FloatArray) -> FloatArray:
-            work = self.work
-            eights = work.eights(1)
+        def scores_of(steps: FloatArray) -> FloatArray:
+            work, n = self.work, len(steps)
+            eights = work.eights(n // LANES)
             eights.begin(self)
             eights.copies[:] = 1.0
-            theta = work.move(self, eights, np.tile(self.start_theta, (LANES, 1)), steps)
+            theta = work.move(self, eights, np.tile(self.start_theta, (n, 1)), steps)
             score = work.score(self, eights, theta, events, LANE_MODE_STEP)
             if self.is_reml:
-                fill_forms(self, eights, theta, none_held)
+                fill_forms(self, eights, theta, np.zeros((n, n_coefficients), dtype=bool))
                 score[:, -1] += reml_term(eights, theta)
             return score
 
         def scores(steps: FloatArray) -> FloatArray:
             filled = np.concatenate([steps, np.zeros((-len(steps) % LANES, n_coefficients))])
-            eights = filled.reshape(-1, LANES, n_coefficients)
+            size = LANES * EXPANSION_EIGHTS
+            parts = [filled[begin : begin + size] for begin in range(0, len(filled), size)]
             with ThreadPoolExecutor(threads) as pool:
-                return np.concatenate(list(pool.map(scores_of_eight, eights)))[: len(steps)]
+                return np.concatenate(list(pool.map(scores_of, parts)))[: len(steps)]
 
         if self.is_reml:
             eights, start = self.work.eights(1), np.tile(self.start_theta, (LANES, 1))
             eights.begin(self)
             eights.copies[:] = 1.0
-            fill_forms(self, eights, start, none_held)
+            fill_forms(self, eights, start, np.zeros((LANES, n_coefficients), dtype=bool))
             self.start_reml = float(reml_term(eights, start)[0])
         return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))
 
@@ -178,6 +185,13 @@ def node_pairs(rule: HermiteRule) -> tuple[FloatArray, FloatArray, float]:
     nodes = np.append(rule.x[positive], np.zeros(idle))
     log_weights = np.append(rule.log_weight[positive], np.full(idle, -np.inf))
     return nodes, log_weights, float(rule.log_weight[is_centre][0]) if is_centre.any() else -np.inf
+
+
+def _side_by_side(threads: int, *tasks: Callable[[], None]) -> None:
+    """Do some tasks that do not need each other, on so many threads."""
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(task) for task in tasks]:
+            done.result()
 
 
 def _spread_and_mean_squares(

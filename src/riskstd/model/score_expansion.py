@@ -106,7 +106,8 @@ class ScoreExpansion:
 
     def _bend(self, step: FloatArray) -> FloatArray:
         """Change of the curvature along steps (n, m), shape (n, m, m)."""
-        return np.einsum("ijk,lk->lij", self.second, step)
+        # laid out the same however many there are: sums run in the order of memory, and with it change their last bit
+        return np.einsum("ijk,lk->lij", self.second, step, order="C")
 
 
 def _differences(scores: Callable[[FloatArray], FloatArray], directions: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -140,8 +140,8 @@ class Resampler:
     def _draw_on(self, pool: ThreadPoolExecutor, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
         begun: deque[list[Future[Replicates]]] = deque()
         try:
-            for numbers in parts:
-                begun.append([pool.submit(self._draw_some, task) for task in self._tasks(numbers)])
+            for numbers, is_last in _with_last(parts):
+                begun.append([pool.submit(self._draw_some, task) for task in self._tasks(numbers, is_last)])
                 if len(begun) > 1:
                     yield join_replicates([task.result() for task in begun.popleft()])
             while begun:
@@ -153,8 +153,10 @@ class Resampler:
                 task.cancel()
             wait(left)
 
-    def _tasks(self, numbers: Sequence[int]) -> list[Sequence[int]]:
-        return split_evenly(numbers, task_size(len(numbers), self._threads, self._refitter.cells.n_facilities))
+    def _tasks(self, numbers: Sequence[int], is_last: bool = False) -> list[Sequence[int]]:
+        """Tasks of a part; smaller ones of the last, so that no thread waits long for another to end."""
+        most = task_size(len(numbers), self._threads, self._refitter.cells.n_facilities)
+        return split_evenly(numbers, most // 4 if is_last else most)
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         cells = self._refitter.cells
@@ -254,7 +256,7 @@ def task_size(n: int, threads: int, n_facilities: int) -> int:
 
 
 def split_evenly(numbers: Sequence[int], most: int) -> list[Sequence[int]]:
-    """Parts of at most so many numbers, all of about as many eights, so that no thread waits long for the last.
+    """Parts of at most so many numbers (or eight), all of about as many eights.
 
     Examples
     --------
@@ -265,6 +267,16 @@ def split_evenly(numbers: Sequence[int], most: int) -> list[Sequence[int]]:
     n_parts = -(-n_eights // max(1, most // LANES))
     edges = [LANES * (n_eights * k // n_parts) for k in range(n_parts + 1)]
     return [numbers[begin:end] for begin, end in pairwise(edges)]
+
+
+def _with_last(parts: Iterable[Sequence[int]]) -> Iterator[tuple[Sequence[int], bool]]:
+    """Each part, and whether it is the last."""
+    waiting = iter(parts)
+    part = next(waiting, None)
+    while part is not None:
+        following = next(waiting, None)
+        yield part, following is None
+        part = following
 
 
 def join_replicates(parts: Sequence[Replicates]) -> Replicates:
