@@ -39,7 +39,12 @@ def uninterrupted(small):
 def numbers_drawn(monkeypatch):
     drawn = []
     tasks = Resampler._tasks
-    monkeypatch.setattr(Resampler, "_tasks", lambda self, numbers: (drawn.extend(numbers), tasks(self, numbers))[1])
+
+    def noted(self, numbers, *rest):
+        drawn.extend(numbers)
+        return tasks(self, numbers, *rest)
+
+    monkeypatch.setattr(Resampler, "_tasks", noted)
     return drawn
 
 
