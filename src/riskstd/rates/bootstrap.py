@@ -116,7 +116,7 @@ class Resampler:
         # kept from call to call, so that its threads keep their arrays
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
-    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
+    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[list[Replicates]]:
         """Draw the replicates with the given numbers, one part after the other.
 
         The next part is begun before one is handed over, so that no thread waits while that one is put away.
@@ -128,24 +128,24 @@ class Resampler:
 
         Yields
         ------
-        Replicates
-            Of one part.
+        list of Replicates
+            Of one part, in pieces one after the other.
         """
         if self._pool is None:
-            yield from (join_replicates(list(map(self._draw_some, self._tasks(numbers)))) for numbers in parts)
+            yield from (list(map(self._draw_some, self._tasks(numbers))) for numbers in parts)
             return
         with quick_handover():
             yield from self._draw_on(self._pool, parts)
 
-    def _draw_on(self, pool: ThreadPoolExecutor, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
+    def _draw_on(self, pool: ThreadPoolExecutor, parts: Iterable[Sequence[int]]) -> Iterator[list[Replicates]]:
         begun: deque[list[Future[Replicates]]] = deque()
         try:
             for numbers, is_last in _with_last(parts):
                 begun.append([pool.submit(self._draw_some, task) for task in self._tasks(numbers, is_last)])
                 if len(begun) > 1:
-                    yield join_replicates([task.result() for task in begun.popleft()])
+                    yield [task.result() for task in begun.popleft()]
             while begun:
-                yield join_replicates([task.result() for task in begun.popleft()])
+                yield [task.result() for task in begun.popleft()]
         finally:
             # nothing goes on in the background once this has ended, however it ends
             left = list(chain.from_iterable(begun))
@@ -236,8 +236,8 @@ def draw_replicates(
     resampler = Resampler(fit, seed=seed, variance=variance, threads=threads)
     parts, done = [], 0
     for part in resampler.draw_parts(numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)):
-        parts.append(part)
-        done += len(part.dropped)
+        parts.extend(part)
+        done += sum(len(piece.dropped) for piece in part)
         if progress is not None:
             progress(done, len(numbers))
     return join_replicates(parts)

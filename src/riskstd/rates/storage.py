@@ -38,8 +38,8 @@ PART = ".part"
 class Sampler(Protocol):
     """Draws replicates by number; the same rows for any split of the numbers."""
 
-    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[Replicates]:
-        """Draw the replicates with the given numbers, part after part."""
+    def draw_parts(self, parts: Iterable[Sequence[int]]) -> Iterator[list[Replicates]]:
+        """Draw the replicates with the given numbers, part after part, each in pieces."""
         ...
 
 
@@ -251,11 +251,13 @@ def fill_store(
             progress(min(first + CHUNK, n_replicates), n_replicates)
 
 
-def pack_chunk(drawn: Replicates) -> FloatArray:
-    """Replicates as one array with the rows of FIELDS and then one row per facility."""
-    n_replicates, n_facilities = drawn.ratio.shape
-    chunk = np.empty((len(FIELDS) + n_facilities, n_replicates))
-    for row, name in enumerate(FIELDS):
-        chunk[row] = getattr(drawn, name)
-    chunk[len(FIELDS) :] = drawn.ratio.T
+def pack_chunk(pieces: Sequence[Replicates]) -> FloatArray:
+    """Pieces of replicates as one array with the rows of FIELDS and then one row per facility."""
+    ends = np.cumsum([len(piece.dropped) for piece in pieces])
+    chunk = np.empty((len(FIELDS) + pieces[0].ratio.shape[1], ends[-1]))
+    for piece, end in zip(pieces, ends, strict=True):
+        columns = chunk[:, end - len(piece.dropped) : end]
+        for row, name in enumerate(FIELDS):
+            columns[row] = getattr(piece, name)
+        columns[len(FIELDS) :] = piece.ratio.T
     return chunk
