@@ -30,7 +30,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 TRIAL_REPLICATES = 48
 FEWEST_REPLICATES = 64
-PAIRS = 7
+PAIRS = 15
 
 
 def fit(data: Data, method: str) -> Any:

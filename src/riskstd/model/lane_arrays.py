@@ -77,9 +77,9 @@ class Eights:
     def __init__(self, n_eights: int, n_facilities: int) -> None:
         shape = (n_eights, n_facilities, LANES)
         names = ("copies", "u", "sum_w", "sum_w1", "form")
-        self.copies, self.u, self.sum_w, self.sum_w1, self.form = (
-            lines(n_eights * n_facilities).reshape(shape) for _ in names
-        )
+        # one piece of memory, for which the system has larger pages
+        room = lines(len(names) * n_eights * n_facilities).reshape(len(names), *shape)
+        self.copies, self.u, self.sum_w, self.sum_w1, self.form = room
         self.weight = np.empty(shape, dtype=np.float32)
 
     def __len__(self) -> int:
