@@ -1,6 +1,6 @@
 """Evidence: bias, coverage, flags and power on simulated years of the four measures, where the truth is known.
 
-    python bench/evidence/run.py                    # within two hours on two cores
+    python bench/evidence/run.py                    # about an hour on two cores
     python bench/evidence/run.py --quick            # a minute, to try it
 
 Data sets are kept beside this script as they are done (build/), so that a run that was stopped goes on. Writes
@@ -24,7 +24,7 @@ import riskstd
 
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
-DATA_SETS, REPLICATES = 200, 1_000
+DATA_SETS, REPLICATES = 100, 1_000
 
 
 def main() -> None:
