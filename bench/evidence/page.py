@@ -42,7 +42,7 @@ Coverage should be 95 % over all facilities and over those of any volume. Where 
 interval rests on the estimated spread of facility effects, tau: where that comes out too small, intervals are too
 short, and more is lost there than is gained where it comes out too large. It shows most where facilities are few or
 events rare. A facility that is truly among the worst is covered less often than 95 %: estimates are pulled to the
-national rate.
+national rate ([measured](coverage.md)).
 """
 FLAGS = """\
 ## False flags and power
