@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 import uuid
 from decimal import Decimal
 
@@ -208,10 +207,8 @@ def test_half_a_million_facilities_of_two_cases():
 def test_one_facility_of_a_million():
     y = np.zeros(1_000_000)
     y[::50] = 1
-    started = time.perf_counter()
     message = refused(y, np.arange(1_000_000) % 7, np.zeros(1_000_000, dtype=int), error=TooFewDataError)
     assert "1 facility with cases" in message
-    assert time.perf_counter() - started < 30
 
 
 def test_one_large_and_many_small(rows):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import re
-import time
 
 import numpy as np
 import pandas as pd
@@ -374,12 +373,3 @@ def test_long_lists_are_cut_and_that_is_said(run, outline):
     assert risks == sorted(risks)
     counts = outline(render_facility_page(*run, names(run)[0])).table("Visits that count")
     assert sum(int(row[-1]) for row in counts[1:]) == 60
-
-
-def test_a_page_with_its_figures_is_quick(run):
-    shared = PageShared.of(*run)
-    render_facility_page(*run, names(run)[0], shared=shared)
-    start = time.process_time()
-    for name in names(run)[:5]:
-        render_facility_page(*run, name, shared=shared)
-    assert time.process_time() - start < 5 * 1.2

