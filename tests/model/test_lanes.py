@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numba import njit
@@ -209,15 +211,41 @@ def test_held_coefficients_stay_and_have_no_variance():
     assert_allclose(fast.prediction_variance, exact.prediction_variance, rtol=3e-3)
 
 
-def test_ratios_equal_those_of_one_refit_at_a_time():
-    fit = fit_hierarchical(**simulated())
+@pytest.mark.parametrize("with_beta", [True, False])
+@pytest.mark.parametrize("method", ["laplace", "agq", "pql"])
+def test_ratios_equal_those_of_one_refit_at_a_time(method, with_beta):
+    fit = fit_hierarchical(**simulated(), method=method)
     refitter = LaneRefitter(fit)
-    refits = refitter.refit_many(resamples(fit.n_facilities, 11))
-    effects = [refit.effects + 0.1 for refit in refits]
-    for one, other in zip(
-        refitter.ratios(refits, effects).T, Refitter.ratios(refitter, refits, effects).T, strict=True
-    ):
-        assert_allclose(one, other, rtol=1e-8)
+    drawn = np.stack(resamples(fit.n_facilities, 11))
+    normals = np.random.default_rng(3).standard_normal(drawn.shape)
+    place = np.random.default_rng(4).permutation(fit.n_facilities)
+    fast = refitter.draw_ratios(drawn, normals, with_beta=with_beta, place=place)
+    plain = Refitter.draw_ratios(refitter, drawn, normals, with_beta=with_beta, place=place)
+    assert_allclose(fast.ratio, plain.ratio, rtol=1e-8)
+    assert_array_equal(np.isnan(fast.ratio[place].T), drawn == 0)
+    for name in ("dropped", "flagged", "retried", "n_evaluations"):
+        assert_array_equal(getattr(fast, name), getattr(plain, name))
+
+
+def test_ratios_of_resamples_without_sound_variances_are_taken_one_at_a_time(monkeypatch):
+    fit = fit_hierarchical(**simulated(), method="laplace")
+    refitter, drawn = LaneRefitter(fit), np.stack(resamples(fit.n_facilities, 9))
+    normals, place = np.zeros(drawn.shape), np.arange(fit.n_facilities)
+    whole = refitter.draw_ratios(drawn, normals, with_beta=True, place=place)
+    form = refitter.forms.quadratic_forms
+
+    def breaks_one(rows, packed, out):
+        form(rows, packed, out)
+        out[0, 2, 3] = -1.0
+        out[0, 5, 6] = np.nan
+
+    monkeypatch.setattr(refitter, "forms", SimpleNamespace(**{**vars(refitter.forms), "quadratic_forms": breaks_one}))
+    again = refitter.draw_ratios(drawn, normals, with_beta=True, place=place)
+    assert np.flatnonzero(again.retried).tolist() == [3, 6]
+    assert not again.dropped.any()
+    assert_allclose(again.ratio, whole.ratio, rtol=1e-3)
+    others = ~again.retried
+    assert_array_equal(again.ratio[:, others], whole.ratio[:, others])
 
 
 def test_lanes_that_do_not_settle_are_refitted_one_by_one(monkeypatch):
@@ -225,7 +253,7 @@ def test_lanes_that_do_not_settle_are_refitted_one_by_one(monkeypatch):
     refitter, drawn = LaneRefitter(fit), resamples(fit.n_facilities, 3)
     whole = refitter.refit_many(drawn)
     solve = LaneSolver.solve
-    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None, *solve(self)[1:]])
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: solve(self) & (np.arange(3) > 0))
     again = refitter.refit_many(drawn)
     assert_allclose(again[0].beta, whole[0].beta, atol=1e-3)
     assert_array_equal(again[1].beta, whole[1].beta)

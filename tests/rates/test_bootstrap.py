@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import fields
 
 import numpy as np
@@ -172,16 +173,13 @@ def test_rare_factor_is_held_and_counted(rows):
 
 
 def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
-    kept = LaneRefitter.refit_many
-    calls = []
+    solve, counted = LaneSolver.solve, itertools.count()
 
-    def fails_on_every_third(self, multiplicities):
-        refits = kept(self, multiplicities)
-        calls.extend(refits)
-        first = len(calls) - len(refits)
-        return [None if (first + k) % 3 == 2 else refit for k, refit in enumerate(refits)]
+    def fails_on_every_third(self):
+        return np.array([settled and next(counted) % 3 != 2 for settled in solve(self)])
 
-    monkeypatch.setattr(LaneRefitter, "refit_many", fails_on_every_third)
+    monkeypatch.setattr(LaneSolver, "solve", fails_on_every_third)
+    monkeypatch.setattr(LaneRefitter, "refit_in_full", lambda self, multiplicity, held: None)
     rates = standardize(fit, n_bootstrap=30, seed=1, threads=1)
     assert rates.n_dropped == 10
     assert any("10 of 30 bootstrap replicates dropped" in text for text in rates.warnings)
@@ -190,7 +188,7 @@ def test_replicates_that_fail_are_dropped_and_counted(fit, monkeypatch):
 
 def test_warm_start_that_fails_is_retried_by_a_full_fit(fit, monkeypatch):
     expected = draw_replicates(fit, range(4), seed=1)
-    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * len(self._multiplicities))
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: np.zeros(len(self._multiplicities), dtype=bool))
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     retried = draw_replicates(fit, range(4), seed=1)
     assert retried.retried.all()
@@ -201,7 +199,7 @@ def test_resample_without_estimate_is_dropped(fit, monkeypatch):
     def refuse(*arguments):
         raise FitError("separated")
 
-    monkeypatch.setattr(LaneSolver, "solve", lambda self: [None] * len(self._multiplicities))
+    monkeypatch.setattr(LaneSolver, "solve", lambda self: np.zeros(len(self._multiplicities), dtype=bool))
     monkeypatch.setattr(Refitter, "_warm", lambda self, multiplicity, held: (None, 0))
     monkeypatch.setattr("riskstd.model.refit.check_estimates_finite", refuse)
     assert draw_replicates(fit, range(3), seed=1).dropped.all()

@@ -71,7 +71,7 @@ class Eights:
     """Values per facility of several eights of resamples, each array of shape (n_eights, n_facilities, 8).
 
     `copies` of each facility in a resample; `u`, `sum_w` and `sum_w1`: modes, sums of w and of its derivative there;
-    `form`: what the covariance of beta adds (`lane_covariance`); `weight` (float32) is scratch.
+    `form`: what the covariance of beta adds (`lane_covariance`); `weight` and `mean_weight` (float32) are scratch.
     """
 
     def __init__(self, n_eights: int, n_facilities: int) -> None:
@@ -80,7 +80,7 @@ class Eights:
         # one piece of memory, for which the system has larger pages
         room = lines(len(names) * n_eights * n_facilities).reshape(len(names), *shape)
         self.copies, self.u, self.sum_w, self.sum_w1, self.form = room
-        self.weight = np.empty(shape, dtype=np.float32)
+        self.weight, self.mean_weight = (np.empty(shape, dtype=np.float32) for _ in range(2))
 
     def __len__(self) -> int:
         return len(self.copies)
@@ -153,9 +153,29 @@ class LaneWork:
         residual_sums, by_tau = (rows_of(part, np.arange(len(theta))) for part in (gradient, score_tau))
         return np.concatenate([events - residual_sums, by_tau], axis=1)
 
-    def ratios(self, of: LaneRefitter, beta: FloatArray, effects: FloatArray, out: FloatArray) -> None:
-        """Predicted / expected at beta (8 n_eights, n_coefficients) and effects (n_eights, n_facilities, 8)."""
-        of.kernels.ratio_eights(*self._design, columns_by_lane(beta), *self._tables, *self._cells, effects, out)
+    def draw_ratios(
+        self,
+        of: LaneRefitter,
+        eights: Eights,
+        theta: FloatArray,
+        number: IntArray,
+        normals: FloatArray,
+        with_beta: bool,
+        place: IntArray,
+        out: FloatArray,
+    ) -> NDArray[np.bool_]:
+        """Ratios at theta with drawn effects, to the columns `number` (8 n_eights,) of `out`; see the kernel.
+
+        Returns
+        -------
+        ndarray of bool, shape (8 n_eights,)
+            Lanes whose variances are sound.
+        """
+        beta, precision = columns_by_lane(theta[:, :-1]), columns_by_lane(np.exp(-2.0 * theta[:, -1:]))
+        which, sound = number.reshape(-1, LANES), np.zeros((len(eights), LANES))
+        modes = (which, eights.copies, eights.u, eights.sum_w, eights.form, with_beta, normals, place, self._group)
+        of.draws.draw_ratios(*self._design, beta, precision, *self._tables, *self._cells, *modes, sound, out)
+        return sound.ravel() > 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -31,18 +31,15 @@ def fill_forms(of: LaneRefitter, eights: Eights, theta: FloatArray, held: BoolAr
     ----------
     theta, held : ndarray, shape (8 n_eights, n_coefficients + 1)
     """
-    np.multiply(eights.copies, eights.sum_w, out=eights.weight, casting="same_kind")
-    spread = of.spread.sums(of.kernels, eights.weight)
-    share = shrinkage(eights, theta)
-    share *= precision(theta)
-    np.multiply(eights.copies, share, out=eights.weight, casting="same_kind")
-    sums = spread + of.mean_squares.sums(of.kernels, eights.weight)
+    weights = (eights.weight, eights.mean_weight)
+    of.forms.set_information_weights(eights.copies, eights.sum_w, precision(theta), *weights)
+    sums = of.spread.sums(of.forms, eights.weight) + of.mean_squares.sums(of.forms, eights.mean_weight)
     information = unpack(sums.reshape(len(theta), -1))
     hold(information, held)
     covariance = inverses(information)
     covariance[held[:, :-1]] = 0.0
     packed = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1]))
-    of.kernels.quadratic_forms(of.mean_rows, columns_by_lane(packed), eights.form)
+    of.forms.quadratic_forms(of.mean_rows, columns_by_lane(packed), eights.form)
 
 
 def precision(theta: FloatArray) -> FloatArray:
@@ -50,21 +47,18 @@ def precision(theta: FloatArray) -> FloatArray:
     return np.exp(-2.0 * theta[:, -1]).reshape(-1, 1, LANES)
 
 
-def shrinkage(eights: Eights, theta: FloatArray) -> FloatArray:
-    """f times the sum of w of each facility and resample, shape (n_eights, n_facilities, 8)."""
-    share = eights.sum_w + precision(theta)
-    return np.divide(eights.sum_w, share, out=share)
-
-
 def added_variance(eights: Eights, theta: FloatArray) -> FloatArray:
     """f^2 a' V a of each facility and resample, shape (n_eights, n_facilities, 8), by the forms of `fill_forms`."""
-    share = shrinkage(eights, theta)
+    share = eights.sum_w + precision(theta)
+    np.divide(eights.sum_w, share, out=share)
     share *= share
     share *= eights.form
     return share
 
 
-def reml_term(eights: Eights, theta: FloatArray) -> FloatArray:
+def reml_term(of: LaneRefitter, eights: Eights, theta: FloatArray) -> FloatArray:
     """Sum of f^2 a' V a / tau^2 over the facilities of each resample, shape (8 n_eights,)."""
-    sums = np.einsum("ejl,ejl->el", eights.copies, added_variance(eights, theta))
-    return sums.ravel() * np.exp(-2.0 * theta[:, -1])
+    by_tau = precision(theta)
+    sums = np.empty_like(by_tau)
+    of.forms.sum_added_variances(eights.copies, eights.sum_w, by_tau, eights.form, sums)
+    return (sums * by_tau).ravel()

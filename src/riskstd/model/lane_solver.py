@@ -1,4 +1,4 @@
-"""Refits of many resamples, eight at a time side by side.
+"""Estimates of many resamples, eight at a time side by side.
 
 All resamples of a call go round by round, the passes over the data by eights, the algebra between them at once. They
 begin where the expansion of the score leads them; most are done after one round. Those that are not are put together
@@ -7,7 +7,7 @@ into new eights and go on with Broyden steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,9 +17,10 @@ from riskstd.model.algebra import broyden_update
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import unpack
 from riskstd.model.lane_arrays import LANES, Eights, LaneWork, rows_of, to_lanes
-from riskstd.model.lane_covariance import added_variance, fill_forms, precision, reml_term
+from riskstd.model.lane_covariance import fill_forms, reml_term
+from riskstd.model.lane_reports import Found
 from riskstd.model.newton import bounded_step
-from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL, Refit
+from riskstd.model.refit import MAX_EVALUATIONS, MAX_LOG_TAU_FALL
 from riskstd.model.score_expansion import lengths
 
 if TYPE_CHECKING:
@@ -65,21 +66,37 @@ class Steps(NamedTuple):
 
 
 class LaneSolver:
-    """The refits of one call."""
+    """The estimates of one call.
 
-    def __init__(self, of: LaneRefitter, work: LaneWork, multiplicities: Sequence[FloatArray] | FloatArray) -> None:
-        self._of, self._work, self._multiplicities = of, work, np.asarray(multiplicities)
-        self._refits: list[Refit | None] = [None] * len(multiplicities)
+    Parameters
+    ----------
+    of : LaneRefitter
+    work : LaneWork
+    multiplicities : ndarray, shape (n, n_facilities)
+    report : callable(Found)
+        Takes estimates as they are found; returns the lanes (8 n_eights,) whose variances are sound.
+    """
 
-    def solve(self) -> list[Refit | None]:
-        """Estimates of each resample; None where the steps do not settle."""
+    def __init__(
+        self,
+        of: LaneRefitter,
+        work: LaneWork,
+        multiplicities: Sequence[FloatArray] | FloatArray,
+        report: Callable[[Found], BoolArray],
+    ) -> None:
+        self._of, self._work, self._multiplicities = of, work, np.asarray(multiplicities, dtype=np.float64)
+        self._report_found = report
+        self._is_settled = np.zeros(len(multiplicities), dtype=bool)
+
+    def solve(self) -> BoolArray:
+        """Find and report estimates; whether the steps of each resample settle, shape (n,)."""
         n = len(self._multiplicities)
         number = np.append(np.arange(n), np.full(-n % LANES, -1))
         eights = self._work.eights(len(number) // LANES)
         steps = self._begin(number, eights)
         while len(steps.number):
             steps, eights = self._round(steps, eights)
-        return self._refits
+        return self._is_settled
 
     def _begin(self, number: NDArray[Any], eights: Eights) -> Steps:
         """Steps of all resamples from the full fit, from the sums over their facilities."""
@@ -87,8 +104,8 @@ class LaneSolver:
         self._set_copies(number, eights)
         eights.begin(of)
         np.copyto(eights.weight, eights.copies, casting="same_kind")
-        curvature = unpack(of.curvatures.sums(of.kernels, eights.weight).reshape(n, -1))
-        score, events, *counts = of.split_start(of.start_values.sums(of.kernels, eights.copies).reshape(n, -1))
+        curvature = unpack(of.curvatures.sums(of.forms, eights.weight).reshape(n, -1))
+        score, events, *counts = of.split_start(of.start_values.sums(of.forms, eights.copies).reshape(n, -1))
         held = of.held_coefficients(*counts)
         score[:, -1] += of.start_reml
         score[held] = 0.0
@@ -108,9 +125,7 @@ class LaneSolver:
 
     def _set_copies(self, number: NDArray[Any], eights: Eights) -> None:
         """Multiplicities of resamples, lane by lane; ones in lanes that only fill up."""
-        copies = self._multiplicities[number]
-        copies[number < 0] = 1.0
-        to_lanes(copies, eights.copies)
+        self._of.draws.gather_eights(self._multiplicities, number.reshape(-1, LANES), eights.copies)
 
     def _round(self, steps: Steps, eights: Eights) -> tuple[Steps, Eights]:
         """Take the steps, evaluate there and set the next; what is done is reported, what is not goes on."""
@@ -151,7 +166,7 @@ class LaneSolver:
         score = work.score(of, eights, theta, steps.events, LANE_MODE_STEP)
         fill_forms(of, eights, theta, steps.held)
         if of.is_reml:
-            score[:, -1] += reml_term(eights, theta)
+            score[:, -1] += reml_term(of, eights, theta)
         score[steps.held] = 0.0
         inverse = steps.inverse
         # the first inverse is that of the curvature where the step led, which the way there cannot improve
@@ -160,25 +175,9 @@ class LaneSolver:
         return steps._replace(theta=theta, score=score, n_evaluations=steps.n_evaluations + 1)
 
     def _report(self, steps: Steps, eights: Eights, is_done: BoolArray) -> None:
-        """Take the last step of what is done; the forms are those of the last evaluation, some hundredths away."""
+        """Take the last step of what is done."""
         step = np.where(is_done[:, None], steps.step, 0.0)
         theta = self._work.move(self._of, eights, steps.theta, step)
-        tau = np.exp(theta[:, -1])
-        variance = eights.sum_w + precision(theta)
-        np.divide(1.0, variance, out=variance)
-        prediction = added_variance(eights, theta)
-        prediction += variance
-        is_sound = np.all(np.isfinite(prediction) & (prediction >= variance), axis=1).ravel()
-        lanes = np.flatnonzero(is_done & is_sound)
-        found = zip(lanes, *(rows_of(values, lanes) for values in (eights.u, variance, prediction)), strict=True)
-        for lane, effects, effects_variance, prediction_variance in found:
-            self._refits[steps.number[lane]] = Refit(
-                beta=theta[lane, :-1],
-                tau=float(tau[lane]),
-                effects=effects,
-                effects_variance=effects_variance,
-                prediction_variance=prediction_variance,
-                flagged=bool(steps.held[lane].any()),
-                retried=False,
-                n_evaluations=int(steps.n_evaluations[lane]),
-            )
+        number = np.where(is_done, steps.number, -1)
+        found = Found(number, theta, np.any(steps.held, axis=1), steps.n_evaluations, eights)
+        self._is_settled[number[self._report_found(found) & is_done]] = True

@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstd.model.cells import FloatArray
+from riskstd.model.cells import FloatArray, IntArray
 from riskstd.model.checks import is_separated
 from riskstd.model.compiled import thread_count
 from riskstd.model.engine import kernels
 from riskstd.model.evaluation import HermiteRule, unpack
-from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork, to_lanes
+from riskstd.model.lane_arrays import LANES, FacilityValues, LaneLayout, LaneWork
 from riskstd.model.lane_covariance import fill_forms, reml_term
+from riskstd.model.lane_reports import RatioReport, RefitReport
 from riskstd.model.lane_solver import LANE_MODE_STEP, MAX_LOG_TAU_RISE, LaneSolver
+from riskstd.model.ratio_draws import RatioDraws
 from riskstd.model.refit import Refit, Refitter
 from riskstd.model.result import HierarchicalFit
 from riskstd.model.score_expansion import ScoreExpansion
@@ -58,6 +60,8 @@ class LaneRefitter(Refitter):
         )
         self.layout = layout[0]
         self.kernels: Any = lanes
+        self.forms: Any = kernels("lane_forms")
+        self.draws: Any = kernels("lane_draws")
         cells, objective, at = self.cells, self._objective, self._at
         self.kind = lanes.PSEUDO if objective.pseudo else lanes.LAPLACE
         # compiled only where it is needed
@@ -85,25 +89,23 @@ class LaneRefitter(Refitter):
 
     def refit_many(self, multiplicities: Sequence[FloatArray] | FloatArray) -> list[Refit | None]:
         """Refit to each of some multiplicities; see `Refitter.refit`."""
-        refits = LaneSolver(self, self.work, multiplicities).solve()
-        return [
-            refit or self.refit_in_full(multiplicity, self._separated(multiplicity))
-            for multiplicity, refit in zip(multiplicities, refits, strict=True)
-        ]
+        report = RefitReport(len(multiplicities))
+        is_settled = LaneSolver(self, self.work, multiplicities, report).solve()
+        for k in np.flatnonzero(~is_settled).tolist():
+            report.refits[k] = self.refit_in_full(multiplicities[k], self._separated(multiplicities[k]))
+        return report.refits
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray] | FloatArray) -> FloatArray:
-        """Predicted / expected of every facility; see `Refitter.ratios`."""
-        n, work = len(refits), self.work
-        n_whole, beta = n // LANES * LANES, np.stack([refit.beta for refit in refits])
-        eights = work.eights(-(-n // LANES))
-        to_lanes(np.asarray(effects[:n_whole]), eights.u[: n_whole // LANES])
-        if n > n_whole:
-            # the last one fills up the last eight
-            last = np.minimum(np.arange(n_whole, n_whole + LANES), n - 1)
-            to_lanes(np.asarray([effects[k] for k in last]), eights.u[-1:])
-            beta = np.concatenate([beta[:n_whole], beta[last]])
-        work.ratios(self, beta, eights.u, eights.form)
-        return eights.form.transpose(1, 0, 2).reshape(self.cells.n_facilities, -1)[:, :n]
+    def draw_ratios(
+        self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool, place: IntArray
+    ) -> RatioDraws:
+        """Ratios of every facility with drawn effects; see `Refitter.draw_ratios`."""
+        draws = RatioDraws.room(self.cells.n_facilities, len(multiplicities))
+        report = RatioReport(self, self.work, normals, with_beta, place, draws)
+        is_settled = LaneSolver(self, self.work, multiplicities, report).solve()
+        for k in np.flatnonzero(~is_settled).tolist():
+            refit = self.refit_in_full(multiplicities[k], self._separated(multiplicities[k]))
+            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta, place=place)
+        return draws
 
     def _expand_score(self, threads: int) -> ScoreExpansion:
         """Expansion of the score of all facilities, counted once."""
@@ -119,7 +121,7 @@ class LaneRefitter(Refitter):
             score = work.score(self, eights, theta, events, LANE_MODE_STEP)
             if self.is_reml:
                 fill_forms(self, eights, theta, np.zeros((n, n_coefficients), dtype=bool))
-                score[:, -1] += reml_term(eights, theta)
+                score[:, -1] += reml_term(self, eights, theta)
             return score
 
         def scores(steps: FloatArray) -> FloatArray:
@@ -134,7 +136,7 @@ class LaneRefitter(Refitter):
             eights.begin(self)
             eights.copies[:] = 1.0
             fill_forms(self, eights, start, np.zeros((LANES, n_coefficients), dtype=bool))
-            self.start_reml = float(reml_term(eights, start)[0])
+            self.start_reml = float(reml_term(self, eights, start)[0])
         return ScoreExpansion.of(scores, unpack(np.sum(self._packed, axis=0)))
 
     @property

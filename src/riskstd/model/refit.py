@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import broyden_update, total
-from riskstd.model.cells import FloatArray
+from riskstd.model.cells import FloatArray, IntArray
 from riskstd.model.checks import check_estimates_finite, is_separated, level_counts
 from riskstd.model.evaluation import MODE_STEP, Evaluation, mode_slopes, unpack
 from riskstd.model.fit import estimate_from_pooled
@@ -23,6 +23,7 @@ from riskstd.model.newton import bounded_step
 from riskstd.model.objective import added_variance, make_objective
 from riskstd.model.paths import path_of
 from riskstd.model.pooled import fit_pooled
+from riskstd.model.ratio_draws import RatioDraws
 from riskstd.model.result import HierarchicalFit
 
 REFIT_DECREMENT = 1e-4
@@ -150,13 +151,49 @@ class Refitter:
         """Refit to each of some multiplicities."""
         return [self.refit(multiplicity) for multiplicity in multiplicities]
 
-    def ratios(self, refits: Sequence[Refit], effects: Sequence[FloatArray] | FloatArray) -> FloatArray:
-        """Predicted / expected (n_facilities, n_refits), at the estimates of each refit and the given effects."""
-        out = np.empty((self.cells.n_facilities, len(refits)))
-        for column, (refit, u) in enumerate(zip(refits, effects, strict=True)):
-            predicted, expected = self.path.predicted_expected(refit.beta, u)
-            out[:, column] = predicted / expected
-        return out
+    def draw_ratios(
+        self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool, place: IntArray
+    ) -> RatioDraws:
+        """Refit to each of some multiplicities, draw an effect for every facility, and take the ratios.
+
+        Parameters
+        ----------
+        multiplicities, normals : ndarray, shape (n, n_facilities)
+            The second are standard normal deviates.
+        with_beta : bool
+            Whether effects are drawn with the uncertainty of beta.
+        place : ndarray of int, shape (n_facilities,)
+            Row of each facility in the result.
+
+        Returns
+        -------
+        RatioDraws
+        """
+        draws = RatioDraws.room(self.cells.n_facilities, len(multiplicities))
+        for k, refit in enumerate(self.refit_many(multiplicities)):
+            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta, place=place)
+        return draws
+
+    def _enter(
+        self,
+        draws: RatioDraws,
+        k: int,
+        refit: Refit | None,
+        multiplicity: FloatArray,
+        normal: FloatArray,
+        *,
+        with_beta: bool,
+        place: IntArray,
+    ) -> None:
+        """Enter resample k, or drop it without a refit."""
+        if refit is None:
+            draws.drop(k)
+            return
+        variance = refit.prediction_variance if with_beta else refit.effects_variance
+        predicted, expected = self.path.predicted_expected(refit.beta, refit.effects + np.sqrt(variance) * normal)
+        ratio = np.empty(len(place))
+        ratio[place] = np.where(multiplicity > 0, predicted / expected, np.nan)
+        draws.enter(k, ratio, refit)
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""

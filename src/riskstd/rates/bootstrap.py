@@ -32,7 +32,6 @@ from riskstd.model.compiled import thread_count
 from riskstd.model.handover import quick_handover
 from riskstd.model.lane_arrays import LANES
 from riskstd.model.lanes import make_refitter
-from riskstd.model.refit import Refit
 
 FloatArray = NDArray[np.floating[Any]]
 VARIANCES = ("prediction", "posterior")
@@ -67,25 +66,6 @@ class Replicates:
     retried: NDArray[np.bool_]
     evaluations: NDArray[np.integer[Any]]
 
-    @classmethod
-    def dropped_all(cls, n: int, n_facilities: int) -> Replicates:
-        """So many replicates, all dropped."""
-        return cls(
-            ratio=np.full((n_facilities, n), np.nan).T,
-            crude_rate=np.full(n, np.nan),
-            dropped=np.ones(n, dtype=bool),
-            flagged=np.zeros(n, dtype=bool),
-            retried=np.zeros(n, dtype=bool),
-            evaluations=np.zeros(n, dtype=np.int64),
-        )
-
-    def among_dropped(self, rows: NDArray[np.integer[Any]], n: int) -> Replicates:
-        """These replicates at some rows of n, the others dropped."""
-        out = Replicates.dropped_all(n, self.ratio.shape[1])
-        for field in fields(Replicates):
-            getattr(out, field.name)[rows] = getattr(self, field.name)
-        return out
-
 
 class Resampler:
     """Draws replicates of a fit by their numbers.
@@ -111,8 +91,8 @@ class Resampler:
         self._threads = thread_count(threads)
         # one thread inside a replicate: replicates themselves run side by side
         self._refitter = make_refitter(fit, self._threads)
-        self._by_label = fit.data.order.by_label
-        self._seed, self._variance = seed, variance
+        self._place = fit.data.order.label_position
+        self._seed, self._with_beta = seed, variance == "prediction"
         # kept from call to call, so that its threads keep their arrays
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
@@ -159,50 +139,28 @@ class Resampler:
         return split_evenly(numbers, most // 4 if is_last else most)
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
-        cells = self._refitter.cells
-        copies, normals = self._draw_facilities(numbers)
-        refits = self._refitter.refit_many(copies)
-        rows = np.flatnonzero([refit is not None for refit in refits])
-        kept = [refit for refit in refits if refit is not None]
-        if not kept:
-            return Replicates.dropped_all(len(numbers), cells.n_facilities)
-        if len(kept) < len(numbers):
-            copies, normals = copies[rows], normals[rows]
-        ratios = self._refitter.ratios(kept, self._draw_effects(kept, normals))
-        np.copyto(ratios, np.nan, where=copies.T == 0)
-        drawn = Replicates(
-            ratio=self._by_label(ratios).T,
-            crude_rate=np.sum(copies * cells.events, axis=1) / np.sum(copies * cells.cases, axis=1),
-            dropped=np.zeros(len(kept), dtype=bool),
-            flagged=np.array([refit.flagged for refit in kept]),
-            retried=np.array([refit.retried for refit in kept]),
-            evaluations=np.array([refit.n_evaluations for refit in kept]),
+        copies, normals, crude_rate = self._draw_facilities(numbers)
+        draws = self._refitter.draw_ratios(copies, normals, with_beta=self._with_beta, place=self._place)
+        return Replicates(
+            ratio=draws.ratio.T,
+            crude_rate=np.where(draws.dropped, np.nan, crude_rate),
+            dropped=draws.dropped,
+            flagged=draws.flagged,
+            retried=draws.retried,
+            evaluations=draws.n_evaluations,
         )
-        return drawn if len(kept) == len(numbers) else drawn.among_dropped(rows, len(numbers))
 
-    def _draw_facilities(self, numbers: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-        """How often each replicate draws each facility, and its normal deviates, (n_replicates, n_facilities) each."""
-        n = self._refitter.cells.n_facilities
-        copies, normals = np.empty((len(numbers), n)), np.empty((len(numbers), n))
+    def _draw_facilities(self, numbers: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Copies and normal deviates, (n_replicates, n_facilities) each, and crude rates of the replicates."""
+        cells = self._refitter.cells
+        n = cells.n_facilities
+        copies, normals, crude_rate = np.empty((len(numbers), n)), np.empty((len(numbers), n)), np.empty(len(numbers))
         for row, r in enumerate(numbers):
             stream = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(r,)))
             copies[row] = np.bincount(stream.integers(0, n, n), minlength=n)
             stream.standard_normal(out=normals[row])
-        return copies, normals
-
-    def _draw_effects(self, refits: Sequence[Refit], normals: FloatArray) -> FloatArray:
-        """Effects of each refit drawn from their distribution; they take the place of the normal deviates.
-
-        In the same memory, and row by row: what the threads of a process ask for and give back in large
-        pieces, the system has to fill with zeros time and again.
-        """
-        for row, refit in zip(normals, refits, strict=True):
-            row *= np.sqrt(self._spread(refit))
-            row += refit.effects
-        return normals
-
-    def _spread(self, refit: Refit) -> FloatArray:
-        return refit.prediction_variance if self._variance == "prediction" else refit.effects_variance
+            crude_rate[row] = np.sum(copies[row] * cells.events) / np.sum(copies[row] * cells.cases)
+        return copies, normals, crude_rate
 
 
 def draw_replicates(

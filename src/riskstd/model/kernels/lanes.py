@@ -37,8 +37,6 @@ ODDS_LIMIT = 80.0
 PSEUDO, LAPLACE = 0, 1
 GROUP = 32
 """Facilities whose modes are found together."""
-BLOCK_FACILITIES = 64
-"""Facilities whose values stay in the cache until all of them are added."""
 CARRY_FACILITIES = 512
 """Facilities after which residuals of shared rows are carried over; a multiple of GROUP."""
 
@@ -121,42 +119,6 @@ def sum_residuals(rows, patterns, residual, block_residual, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def weighted_sums(weight, values, n_vectors, out):
-    """Sum over facilities of weight (n_eights, n, 8) times their values, added to `out`, a resample after the other.
-
-    `values` has `n_vectors` rows for each facility, `out` for each resample; all are of float64, or all of float32.
-    """
-    n = weight.shape[1]
-    for first in range(0, n, BLOCK_FACILITIES):
-        last = min(first + BLOCK_FACILITIES, n)
-        for eight in range(len(weight)):
-            copies, top = weight[eight], 8 * n_vectors * eight
-            for k in range(top, top + n_vectors):
-                a, b = load(out, k), load(out, n_vectors + k)
-                c, d = load(out, 2 * n_vectors + k), load(out, 3 * n_vectors + k)
-                e, f = load(out, 4 * n_vectors + k), load(out, 5 * n_vectors + k)
-                g, h = load(out, 6 * n_vectors + k), load(out, 7 * n_vectors + k)
-                for j in range(first, last):
-                    value = load(values, j * n_vectors + k - top)
-                    a = a + copies[j, 0] * value
-                    b = b + copies[j, 1] * value
-                    c = c + copies[j, 2] * value
-                    d = d + copies[j, 3] * value
-                    e = e + copies[j, 4] * value
-                    f = f + copies[j, 5] * value
-                    g = g + copies[j, 6] * value
-                    h = h + copies[j, 7] * value
-                store(out, k, a)
-                store(out, n_vectors + k, b)
-                store(out, 2 * n_vectors + k, c)
-                store(out, 3 * n_vectors + k, d)
-                store(out, 4 * n_vectors + k, e)
-                store(out, 5 * n_vectors + k, f)
-                store(out, 6 * n_vectors + k, g)
-                store(out, 7 * n_vectors + k, h)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def move_eight(rows, step, tau, u, sum_w, sum_w1):
     """Move the modes and sums of w to first order by a step (n_coefficients + 1, 8) in beta and log tau.
 
@@ -175,32 +137,10 @@ def move_eight(rows, step, tau, u, sum_w, sum_w1):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forms_of_eight(rows, packed, out):
-    """row' matrix row of each row; `packed` (n_packed, 8): lower triangles, entries off the diagonal doubled."""
-    size = rows.shape[1]
-    for j in range(len(rows)):
-        total = splat(0.0)
-        for i in range(size):
-            first = i * (i + 1) // 2
-            inner = splat(0.0)
-            for k in range(i + 1):
-                inner = inner + rows[j, k] * load(packed, first + k)
-            total = total + rows[j, i] * inner
-        store(out, j, total)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def move_modes(rows, step, tau, u, sum_w, sum_w1):
     """`move_eight` of each of some eights, the first axis of all but `rows`."""
     for eight in range(len(step)):
         move_eight(rows, step[eight], tau[eight], u[eight], sum_w[eight], sum_w1[eight])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def quadratic_forms(rows, packed, out):
-    """`forms_of_eight` of each of some eights, the first axis of all but `rows`."""
-    for eight in range(len(packed)):
-        forms_of_eight(rows, packed[eight], out[eight])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -383,31 +323,3 @@ def score_eights(
             u[eight], sum_w[eight], sum_w1[eight], score_tau[eight], group,
         )  # fmt: skip
         sum_residuals(rows, patterns, residual, block_residual, gradient[eight])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ratio_eights(
-    rows, n_blocks, patterns, beta, block_odds, block_residual, odds, residual, index, pointer, n, effects, ratio
-):
-    """`standardized_ratios` of each of some eights, the first axis of `beta`, `effects` and `ratio`."""
-    for eight in range(len(beta)):
-        fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
-        standardized_ratios(odds, index, pointer, n, effects[eight], ratio[eight])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def standardized_ratios(odds, index, pointer, n, effects, ratio):
-    """Predicted / expected of each facility: sums of p with the facility's effect and without."""
-    for j in range(len(effects)):
-        factor = exponential(bounded(load(effects, j), LIMIT))
-        predicted, expected = splat(0.0), splat(0.0)
-        for c in range(pointer[j], pointer[j + 1]):
-            z = cell_odds(odds, index, c)
-            z_with = z * factor
-            # one division serves both probabilities
-            a = 1.0 + z
-            b = 1.0 + z_with
-            share = np.float64(n[c]) / (a * b)
-            predicted = predicted + z_with * a * share
-            expected = expected + z * b * share
-        store(ratio, j, predicted / expected)
