@@ -68,6 +68,15 @@ def turn_into_ratios(begin, end, odds, index, pointer, n, effects):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def any_number(number, eight):
+    """Whether some lane of an eight has a number."""
+    for lane in range(8):
+        if number[eight, lane] >= 0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def draw_ratios(
     rows,
     n_blocks,
@@ -100,7 +109,7 @@ def draw_ratios(
     numbers; `group` (GROUP, 8) is scratch.
     """
     for eight in range(len(beta)):
-        if number[eight].max() < 0:
+        if not any_number(number, eight):
             continue
         fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
         by_tau, so_far = load(precision[eight], 0), splat(1.0)
