@@ -148,7 +148,8 @@ def finish_figure(
         axes.tick_params(length=3)
         axes.grid(axis=grid, color=LINE, linewidth=0.5, alpha=0.6)
     if legend and any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
-        figure.legend(loc="outside lower left", ncols=3, borderaxespad=1.2, columnspacing=1.6)
+        # within the border, which the layout sees, the source has room
+        figure.legend(loc="outside lower left", ncols=3, borderaxespad=0.0, borderpad=1.6, columnspacing=1.6)
     elif source:
         figure.supxlabel(" ", fontsize=9)
     if source:
