@@ -147,10 +147,12 @@ def _outpatient_lines(claims: Claims, measures: Sequence[Measure], spans: ir.Tab
 def _diagnoses(claims: Claims, diagnoses: ir.Table, measures: Sequence[Measure], spans: ir.Table) -> ir.Table:
     """Diagnoses of look-back and index day, of inpatient and index claims, and of claims with a visit in the window."""
     history = max(_history_days(measure) for measure in measures)
-    mine = diagnoses.inner_join(spans, "person_key")
+    # a date of its own: compared row by row, a date less an interval is a timestamp in most engines
+    since = (spans.first_day - ibis.interval(days=history)).cast("date")
+    mine = diagnoses.inner_join(spans.mutate(since=since), "person_key")
     of_any_day = _claims_of_any_day(claims, measures, spans)
     joined = mine.left_join(of_any_day, ["person_key", "claim_id", "setting"])
-    near = joined.service_date.between(joined.first_day - ibis.interval(days=history), joined.last_day)
+    near = joined.service_date.between(joined.since, joined.last_day)
     kept = joined.filter(near | (joined.setting == "inpatient") | joined.of_any_day.notnull())
     return kept.select(*diagnoses.columns)
 
