@@ -79,8 +79,9 @@ def render(notebook: Any, title: str) -> str:
     # The template has no place for a text alternative; images stand in the order of the figures.
     for _, words in figures(notebook):
         body = body.replace(NO_WORDS, f'alt="{escape(words)}"', 1)
-    # Links between the notebooks lead to their pages.
-    return re.sub(r'href="(\d\d-[\w-]+)\.ipynb"', r'href="\1.html"', body)
+    # Links between the notebooks lead to their pages; those pages lie a folder deeper.
+    body = re.sub(r'href="(\d\d-[\w-]+)\.ipynb"', r'href="\1.html"', body)
+    return body.replace('href="../', 'href="../../')
 
 
 def render_markdown(notebook: Any, title: str) -> tuple[str, dict[str, bytes]]:
@@ -91,7 +92,8 @@ def render_markdown(notebook: Any, title: str) -> tuple[str, dict[str, bytes]]:
         text = text.replace("![png](", f"![{words}](", 1)
     # Frames carry a style of their own, which the site has already.
     text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL)
-    return re.sub(r"\]\((\d\d-[\w-]+)\.ipynb\)", r"](\1.md)", text), found["outputs"]
+    text = re.sub(r"\]\((\d\d-[\w-]+)\.ipynb\)", r"](\1.md)", text)
+    return text.replace("](../docs/", "](../"), found["outputs"]
 
 
 def figures(notebook: Any) -> Iterator[tuple[Any, str]]:

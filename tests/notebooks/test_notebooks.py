@@ -144,3 +144,25 @@ def _persons_shown(notebook: Any, cache: Path) -> list[int]:
         for text in (json.dumps(cell.get("outputs", [])),)
         if form.search(text) or any(name in text for name in known)
     ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_of_the_rendered_pages_lead_somewhere(path, runner):
+    """As a page of its own, in notebooks/html, and as a page of the site, in its folder notebooks."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    pages = {f"{other.stem}{suffix}" for other in NOTEBOOKS for suffix in (".html", ".md")}
+    page, _ = runner.render_markdown(notebook, path.stem)
+    targets = {
+        ROOT / "docs" / "notebooks": set(LINK.findall(page)),
+        FOLDER / "html": set(re.findall(r'<a href="([^"#:]+)"', runner.render(notebook, path.stem))),
+    }
+    assert all(targets.values())
+    lost = {
+        target
+        for folder, found in targets.items()
+        for target in found - pages
+        if not Path(os.path.normpath(folder / target)).is_file()
+    }
+    assert lost == set()
