@@ -37,18 +37,20 @@ def main() -> None:
     parser.add_argument("--memory", default="1GB", help="limit of the engine in the run at the largest size")
     parser.add_argument("--peer-gb", type=float, default=16.0, help="address space a peer may take")
     parser.add_argument("--peers", nargs="*", default=["pandas", "polars"])
+    parser.add_argument("--peers-up-to", type=int, help="people above whom no peer is tried; all sizes if left out")
     parser.add_argument("--note", default="", help="what the claims tables are")
     parser.add_argument("--json", type=Path, default=HERE / "results.json")
     asked = parser.parse_args()
     sizes = dict(sorted((int(people), Path(folder)) for people, folder in (t.split("=", 1) for t in asked.tables)))
     found: dict[str, Any] = {"machine": machine(), "note": asked.note, "memory": asked.memory, "sizes": {}}
     for people, folder in sizes.items():
-        found["sizes"][str(people)] = one_size(folder, asked, largest=people == max(sizes))
+        peers = asked.peers if asked.peers_up_to is None or people <= asked.peers_up_to else []
+        found["sizes"][str(people)] = one_size(folder, asked, peers, largest=people == max(sizes))
         found["growth"] = growth({int(n): size["riskstd"]["seconds"] for n, size in found["sizes"].items()})
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
-def one_size(folder: Path, asked: argparse.Namespace, *, largest: bool) -> dict[str, Any]:
+def one_size(folder: Path, asked: argparse.Namespace, peers: list[str], *, largest: bool) -> dict[str, Any]:
     """Measure one folder of claims tables."""
     scratch = Path(tempfile.mkdtemp(prefix="riskstd-bench-"))
     try:
@@ -64,8 +66,9 @@ def one_size(folder: Path, asked: argparse.Namespace, *, largest: bool) -> dict[
             "one_measure": work("riskstd", folder, "--measures", "ASC-12"),
             "peers": {},
         }
-        work("riskstd", folder, "--rows", str(scratch / "riskstd"))
-        for peer in asked.peers:
+        if peers:
+            work("riskstd", folder, "--rows", str(scratch / "riskstd"))
+        for peer in peers:
             found["peers"][peer] = one_peer(peer, folder, scratch, asked)
         if largest:
             found["limited"] = work("riskstd", folder, "--memory", asked.memory)
