@@ -395,7 +395,7 @@ A Laplace fit in a process of its own, after the warm-up. The input is X, y and 
 ## First call
 
 Seconds of the first calls of a new process on {results["data"].get("small-float64", {}).get("rows", 0):,} rows; the
-middle of three tries.
+middle of three tries{", by itself after the run" if results.get("first_call_apart") else ""}.
 
 {first_call_text(results)}
 """

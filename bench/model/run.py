@@ -161,6 +161,12 @@ class Run:
         print(f"[{time.perf_counter() - self.started:6.0f} s]", *(w for w in words if w), seconds, file=sys.stderr)
         return row
 
+    def take_up(self) -> None:
+        """Go on with the results of an earlier run."""
+        self.results = json.loads(self.out.read_text("utf-8"))
+        self.results["first_call_apart"] = True
+        self.started -= self.results["run_seconds"]
+
     def save(self) -> None:
         self.results["run_seconds"] = time.perf_counter() - self.started
         self.out.write_text(json.dumps(self.results, indent=1) + "\n", "utf-8")
@@ -313,16 +319,20 @@ def main() -> int:
     parser.add_argument("--no-peers", action="store_true", help="riskstd alone; then there are no ratios to peers")
     parser.add_argument("--bootstrap-limit", type=float, default=300.0, help="seconds; longer ones are cut and scaled")
     parser.add_argument("--out", type=Path, help="JSON file; the table goes beside it as .md")
+    parser.add_argument("--first-call", action="store_true", help="measure the first calls again, into results there")
     given = parser.parse_args()
     plan = QUICK if given.quick else FULL if given.full else STANDARD
     out = given.out or (HERE / "build" / "quick.json" if given.quick else HERE / "results.json")
     out.parent.mkdir(parents=True, exist_ok=True)
     run = Run(plan, out, peers=not given.no_peers, bootstrap_limit=5.0 if given.quick else given.bootstrap_limit)
-    for size in plan.sizes:
-        run.fits(size)
-    run.bootstraps()
-    run.limits()
-    run.memory()
+    if given.first_call:
+        run.take_up()
+    else:
+        for size in plan.sizes:
+            run.fits(size)
+        run.bootstraps()
+        run.limits()
+        run.memory()
     run.first_call()
     run.save()
     text = page.write_tables(run.results)
