@@ -68,12 +68,12 @@ def turn_into_ratios(begin, end, odds, index, pointer, n, effects):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def any_number(number, eight):
-    """Whether some lane of an eight has a number."""
-    for lane in range(8):
-        if number[eight, lane] >= 0:
-            return True
-    return False
+def largest_number(number, eight):
+    """The largest number of the lanes of an eight."""
+    largest = number[eight, 0]
+    for lane in range(1, 8):
+        largest = max(largest, number[eight, lane])
+    return largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -109,7 +109,7 @@ def draw_ratios(
     numbers; `group` (GROUP, 8) is scratch.
     """
     for eight in range(len(beta)):
-        if not any_number(number, eight):
+        if largest_number(number, eight) < 0:
             continue
         fill_odds(rows, n_blocks, patterns, beta[eight], block_odds, block_residual, odds, residual)
         by_tau, so_far = load(precision[eight], 0), splat(1.0)
