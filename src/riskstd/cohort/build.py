@@ -17,6 +17,7 @@ from riskstd.cohort.cut import cut_claims
 from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, tells_by_place_only
 from riskstd.errors import OptionError
+from riskstd.interpreter import rare_collections
 from riskstd.tables import to_frame
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Cohort:
         return to_frame(self.excluded_table.order_by("procedure_id"))
 
 
+@rare_collections()
 def build_cohort(claims: Claims, measure: Measure, *, period: Sequence[str | date] | None = None) -> Cohort:
     """Select the index procedures of a measure.
 

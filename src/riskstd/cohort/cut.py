@@ -15,6 +15,7 @@ from riskstd.claims.listed import lines_with_listed_code
 from riskstd.claims.visits import lines_of_visits, shows_visit
 from riskstd.cohort.enrollment import month_of
 from riskstd.cohort.lines import facility_lines, is_index_line, lines_read
+from riskstd.interpreter import rare_collections
 from riskstd.spec.clauses import Clause, DiagnosisPresent, NotEnrolledAfter, NotEnrolledBefore, VisitCodes
 from riskstd.tables import count_rows, discard, materialize
 
@@ -40,6 +41,7 @@ STEPS = (
 )
 
 
+@rare_collections()
 def cut_claims(claims: Claims, measures: Sequence[Measure], *, progress: Progress | None = None) -> CutClaims:
     """Keep the rows of the claims tables that a rule of some measures may look at, reading each table once.
 

@@ -10,6 +10,7 @@ import ibis
 
 from riskstd.claims.cut import narrowest
 from riskstd.claims.visits import visits_of_candidates
+from riskstd.interpreter import rare_collections
 from riskstd.outcome.planned import StayCodes, codes_of_stays, judge_stays, newer_code_notes
 from riskstd.tables import HOSPITAL_VISITS, to_frame
 
@@ -59,6 +60,7 @@ class Visits:
         return to_frame(self.outcome_table.order_by("procedure_id"))
 
 
+@rare_collections()
 def find_hospital_visits(claims: Claims, cohort: HasProcedures, measure: Measure) -> Visits:
     """List the hospital visits in the outcome window and derive the outcome.
 

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from riskstd.interpreter import quick_handover
 from riskstd.model import HierarchicalFit
 from riskstd.model.compiled import thread_count
-from riskstd.model.handover import quick_handover
 from riskstd.model.lane_arrays import LANES
 from riskstd.model.lanes import make_refitter
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from riskstd.claims.cut import narrowest
 from riskstd.claims.listed import lines_with_listed_code
+from riskstd.interpreter import rare_collections
 from riskstd.riskfactors.conditions import ConditionMaps, relevant_diagnoses, unmapped, yearly_hits
 from riskstd.spec.clauses import (
     AgeBands,
@@ -72,6 +73,7 @@ class RiskFactors:
         return to_frame(self.unmapped_table.order_by([ibis.desc("procedures"), "code"]))
 
 
+@rare_collections()
 def build_risk_factors(claims: Claims, cohort: HasProceduresAndLines, measure: Measure) -> RiskFactors:
     """Build the risk factors of every index procedure.
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.errors import OptionError
+from riskstd.interpreter import quick_handover
 from riskstd.model.bayes.density import LogDensity
 from riskstd.model.bayes.libraries import load_library
 from riskstd.model.bayes.pymc_model import build_pymc_model
-from riskstd.model.handover import quick_handover
 
 FloatArray = NDArray[np.floating[Any]]
 SAMPLERS = ("nutpie", "pymc")

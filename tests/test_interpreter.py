@@ -1,12 +1,13 @@
-"""The interpreter goes from thread to thread sooner during a bootstrap, and as before afterwards."""
+"""Settings of the interpreter during a bootstrap and a stage, and as before afterwards."""
 
+import gc
 import sys
 
 import numpy as np
 import pytest
 
 from riskstd import fit_hierarchical
-from riskstd.model.handover import QUICK_SECONDS, quick_handover
+from riskstd.interpreter import QUICK_SECONDS, quick_handover, rare_collections
 from riskstd.rates.bootstrap import Resampler
 
 
@@ -45,3 +46,29 @@ def test_an_interval_that_is_shorter_already_stays(usual):
             assert sys.getswitchinterval() == pytest.approx(QUICK_SECONDS / 10)
     finally:
         sys.setswitchinterval(usual)
+
+
+def test_collections_are_rare_while_several_stages_work_and_as_before_afterwards():
+    before = gc.get_threshold()
+    with rare_collections():
+        with rare_collections():
+            assert gc.get_threshold()[0] >= 100_000
+        assert gc.get_threshold()[0] >= 100_000
+    assert gc.get_threshold() == before
+
+
+def test_collections_that_are_off_stay_off():
+    before = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        with rare_collections():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_stage_that_fails_gives_it_back():
+    before = gc.get_threshold()
+    with pytest.raises(ValueError, match="nothing"), rare_collections():
+        raise ValueError("nothing")
+    assert gc.get_threshold() == before
