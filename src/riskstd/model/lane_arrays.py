@@ -171,10 +171,10 @@ class LaneWork:
         ndarray of bool, shape (8 n_eights,)
             Lanes whose variances are sound.
         """
-        beta, precision = columns_by_lane(theta[:, :-1]), columns_by_lane(np.exp(-2.0 * theta[:, -1:]))
+        beta, by_tau = columns_by_lane(theta[:, :-1]), precision(theta)
         which, sound = number.reshape(-1, LANES), np.zeros((len(eights), LANES))
         modes = (which, eights.copies, eights.u, eights.sum_w, eights.form, with_beta, normals, place, self._group)
-        of.draws.draw_ratios(*self._design, beta, precision, *self._tables, *self._cells, *modes, sound, out)
+        of.draws.draw_ratios(*self._design, beta, by_tau, *self._tables, *self._cells, *modes, sound, out)
         return sound.ravel() > 0
 
 
@@ -253,6 +253,17 @@ def columns_by_lane(rows: FloatArray) -> FloatArray:
     out = lines(n_eights * rows.shape[1]).reshape(n_eights, rows.shape[1], LANES)
     to_lanes(rows, out)
     return out
+
+
+def precision(theta: FloatArray) -> FloatArray:
+    """1 / tau^2 of each resample, shape (n_eights, 1, 8), from theta (8 n_eights, n_coefficients + 1).
+
+    Examples
+    --------
+    >>> precision(np.log(np.full((8, 1), 0.5))).shape, precision(np.log(np.full((8, 1), 0.5)))[0, 0, 0].round(9)
+    ((1, 1, 8), np.float64(4.0))
+    """
+    return np.exp(-2.0 * theta[:, -1]).reshape(-1, 1, LANES)
 
 
 def rows_of(lanes: FloatArray, which: IntArray) -> FloatArray:

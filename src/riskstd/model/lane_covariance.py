@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray
 from riskstd.model.evaluation import pack, unpack
-from riskstd.model.lane_arrays import LANES, Eights, columns_by_lane
+from riskstd.model.lane_arrays import Eights, columns_by_lane, precision
 from riskstd.model.score_expansion import hold, inverses
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def fill_forms(of: LaneRefitter, eights: Eights, theta: FloatArray, held: BoolAr
     covariance[held[:, :-1]] = 0.0
     packed = pack(2.0 * covariance - covariance * np.eye(covariance.shape[1]))
     of.forms.quadratic_forms(of.mean_rows, columns_by_lane(packed), eights.form)
-
-
-def precision(theta: FloatArray) -> FloatArray:
-    """1 / tau^2 of each resample, shape (n_eights, 1, 8)."""
-    return np.exp(-2.0 * theta[:, -1]).reshape(-1, 1, LANES)
 
 
 def added_variance(eights: Eights, theta: FloatArray) -> FloatArray:

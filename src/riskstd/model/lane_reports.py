@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskstd.model.cells import FloatArray, IntArray
-from riskstd.model.lane_arrays import Eights, LaneWork, rows_of
-from riskstd.model.lane_covariance import added_variance, precision
+from riskstd.model.lane_arrays import Eights, LaneWork, precision, rows_of
+from riskstd.model.lane_covariance import added_variance
 from riskstd.model.ratio_draws import RatioDraws
 from riskstd.model.refit import Refit
 

@@ -10,14 +10,14 @@ step is below `LANE_DECREMENT` takes it and is done. What does not settle this w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskstd.model.cells import FloatArray, IntArray
+from riskstd.model.cells import FloatArray
 from riskstd.model.checks import is_separated
 from riskstd.model.compiled import thread_count
 from riskstd.model.engine import kernels
@@ -91,21 +91,25 @@ class LaneRefitter(Refitter):
         """Refit to each of some multiplicities; see `Refitter.refit`."""
         report = RefitReport(len(multiplicities))
         is_settled = LaneSolver(self, self.work, multiplicities, report).solve()
-        for k in np.flatnonzero(~is_settled).tolist():
-            report.refits[k] = self.refit_in_full(multiplicities[k], self._separated(multiplicities[k]))
+        for k, refit in self._in_full(multiplicities, is_settled):
+            report.refits[k] = refit
         return report.refits
 
-    def draw_ratios(
-        self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool, place: IntArray
-    ) -> RatioDraws:
+    def draw_ratios(self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool) -> RatioDraws:
         """Ratios of every facility with drawn effects; see `Refitter.draw_ratios`."""
         draws = RatioDraws.room(self.cells.n_facilities, len(multiplicities))
-        report = RatioReport(self, self.work, normals, with_beta, place, draws)
+        report = RatioReport(self, self.work, normals, with_beta, self._order.label_position, draws)
         is_settled = LaneSolver(self, self.work, multiplicities, report).solve()
-        for k in np.flatnonzero(~is_settled).tolist():
-            refit = self.refit_in_full(multiplicities[k], self._separated(multiplicities[k]))
-            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta, place=place)
+        for k, refit in self._in_full(multiplicities, is_settled):
+            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta)
         return draws
+
+    def _in_full(
+        self, multiplicities: Sequence[FloatArray] | FloatArray, is_settled: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, Refit | None]]:
+        """Full refits of the resamples that are not settled, by their place."""
+        for k in np.flatnonzero(~is_settled).tolist():
+            yield k, self.refit_in_full(multiplicities[k], self._separated(multiplicities[k]))
 
     def _expand_score(self, threads: int) -> ScoreExpansion:
         """Expansion of the score of all facilities, counted once."""

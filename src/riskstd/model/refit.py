@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from riskstd.errors import FitError
 from riskstd.model.algebra import broyden_update, total
-from riskstd.model.cells import FloatArray, IntArray
+from riskstd.model.cells import FloatArray
 from riskstd.model.checks import check_estimates_finite, is_separated, level_counts
 from riskstd.model.evaluation import MODE_STEP, Evaluation, mode_slopes, unpack
 from riskstd.model.fit import estimate_from_pooled
@@ -77,7 +77,7 @@ class Refitter:
 
     def __init__(self, fit: HierarchicalFit, threads: int | None = None) -> None:
         data = fit.data
-        self.cells = data.cells
+        self.cells, self._order = data.cells, data.order
         self._threads = threads
         self._objective = make_objective(data.cells, fit.method, fit.n_nodes, data.pql_form, threads)
         self.path = self._objective.path
@@ -86,7 +86,7 @@ class Refitter:
         if not fit.singular:
             self.start_theta = np.append(data.beta, np.log(fit.tau))
             ones = np.ones(data.cells.n_facilities)
-            self._at = self._objective.evaluate(self.start_theta, data.order.by_content(fit.effects), ones)
+            self._at = self._objective.evaluate(self.start_theta, self._order.by_content(fit.effects), ones)
             curvature = self.path.facility_curvature(self._at, pseudo=self._objective.pseudo)
             self._packed = curvature.packed
             self._sum_wx = curvature.sum_wx
@@ -151,9 +151,7 @@ class Refitter:
         """Refit to each of some multiplicities."""
         return [self.refit(multiplicity) for multiplicity in multiplicities]
 
-    def draw_ratios(
-        self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool, place: IntArray
-    ) -> RatioDraws:
+    def draw_ratios(self, multiplicities: FloatArray, normals: FloatArray, *, with_beta: bool) -> RatioDraws:
         """Refit to each of some multiplicities, draw an effect for every facility, and take the ratios.
 
         Parameters
@@ -162,8 +160,6 @@ class Refitter:
             The second are standard normal deviates.
         with_beta : bool
             Whether effects are drawn with the uncertainty of beta.
-        place : ndarray of int, shape (n_facilities,)
-            Row of each facility in the result.
 
         Returns
         -------
@@ -171,7 +167,7 @@ class Refitter:
         """
         draws = RatioDraws.room(self.cells.n_facilities, len(multiplicities))
         for k, refit in enumerate(self.refit_many(multiplicities)):
-            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta, place=place)
+            self._enter(draws, k, refit, multiplicities[k], normals[k], with_beta=with_beta)
         return draws
 
     def _enter(
@@ -183,7 +179,6 @@ class Refitter:
         normal: FloatArray,
         *,
         with_beta: bool,
-        place: IntArray,
     ) -> None:
         """Enter resample k, or drop it without a refit."""
         if refit is None:
@@ -191,9 +186,7 @@ class Refitter:
             return
         variance = refit.prediction_variance if with_beta else refit.effects_variance
         predicted, expected = self.path.predicted_expected(refit.beta, refit.effects + np.sqrt(variance) * normal)
-        ratio = np.empty(len(place))
-        ratio[place] = np.where(multiplicity > 0, predicted / expected, np.nan)
-        draws.enter(k, ratio, refit)
+        draws.enter(k, self._order.by_label(np.where(multiplicity > 0, predicted / expected, np.nan)), refit)
 
     def _separated(self, multiplicity: FloatArray) -> NDArray[np.bool_]:
         """Coefficients whose two-valued column separates the resample, shape (n_coefficients,)."""

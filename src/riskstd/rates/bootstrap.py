@@ -91,7 +91,6 @@ class Resampler:
         self._threads = thread_count(threads)
         # one thread inside a replicate: replicates themselves run side by side
         self._refitter = make_refitter(fit, self._threads)
-        self._place = fit.data.order.label_position
         self._seed, self._with_beta = seed, variance == "prediction"
         # kept from call to call, so that its threads keep their arrays
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
@@ -140,7 +139,7 @@ class Resampler:
 
     def _draw_some(self, numbers: Sequence[int]) -> Replicates:
         copies, normals, crude_rate = self._draw_facilities(numbers)
-        draws = self._refitter.draw_ratios(copies, normals, with_beta=self._with_beta, place=self._place)
+        draws = self._refitter.draw_ratios(copies, normals, with_beta=self._with_beta)
         return Replicates(
             ratio=draws.ratio.T,
             crude_rate=np.where(draws.dropped, np.nan, crude_rate),
