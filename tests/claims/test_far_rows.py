@@ -5,7 +5,7 @@ from __future__ import annotations
 import deliveries
 import pytest
 
-from riskstd.claims import read_claims, scan, staging
+from riskstd.claims import blocks, filing, read_claims, scan
 from riskstd.errors import ClaimsError
 from riskstd.tables import CLAIMS_TABLES
 
@@ -32,17 +32,17 @@ def folder(tmp_path, monkeypatch):
 
 def test_rows_beyond_32_bits_lead_to_the_same_tables(folder, tmp_path, monkeypatch):
     near = read_claims(folder, out=tmp_path / "near")
-    real, seen = staging._BlockFolder.new_number, []
+    real, seen = blocks.BlockFolder.new_number, []
 
-    def far_number(blocks):
-        if not blocks._next:
-            blocks._next = 1 + FAR // staging.ROWS_OF_A_BLOCK
-        seen.append(real(blocks))
+    def far_number(folder):
+        if not folder._next:
+            folder._next = 1 + FAR // blocks.ROWS_OF_A_BLOCK
+        seen.append(real(folder))
         return seen[-1]
 
-    monkeypatch.setattr(staging._BlockFolder, "new_number", far_number)
+    monkeypatch.setattr(blocks.BlockFolder, "new_number", far_number)
     far = read_claims(folder, out=tmp_path / "far")
-    assert min(seen) * staging.ROWS_OF_A_BLOCK > 2**31
+    assert min(seen) * blocks.ROWS_OF_A_BLOCK > 2**31
     assert len(seen) > 20
     assert far.counts == near.counts
     assert near.counts["set_aside"]["professional_lines"] == {"duplicate_line": 5}
@@ -56,8 +56,8 @@ def test_a_date_beyond_32_bits_is_named_by_its_row(folder, monkeypatch):
     lines = path.read_text("utf-8").split("\n")
     lines[250] = lines[250].replace("20230502", "soon")
     path.write_text("\n".join(lines), "utf-8")
-    real = staging._note_places
-    monkeypatch.setattr(staging, "_note_places", lambda bad, found, before: real(bad, found, before + FAR))
+    real = filing._note_places
+    monkeypatch.setattr(filing, "_note_places", lambda bad, found, before: real(bad, found, before + FAR))
     with pytest.raises(ClaimsError, match="LINE_1ST_EXPNS_DT: 1 cell") as error:
         read_claims(folder)
     assert f"data row(s) {FAR + 250} of carrier_line.csv" in str(error.value).replace(",", "")

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from riskstd.claims import groups, read_claims
 from riskstd.claims.counts import add_counts
-from riskstd.claims.groups import people_in_groups
+from riskstd.claims.groups import PersonGroup, people_in_groups
 from riskstd.claims.rowgroups import Coded, _joined
-from riskstd.claims.staging import PersonGroup, Staged
+from riskstd.claims.staging import Staged
 from riskstd.engines.embedded import memory_limit
 
 PEOPLE = [f"P{number:03}" for number in range(40)]

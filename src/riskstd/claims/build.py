@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from riskstd.claims.files import Delivery
-    from riskstd.claims.staging import PersonGroup
+    from riskstd.claims.groups import PersonGroup
 
 SETTINGS = ("professional", "outpatient", "inpatient")
 FIRST_ICD10_DAY = "2015-10-01"
@@ -159,7 +159,7 @@ def build_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: st
     """One row per claim of a setting, with the reason to set it aside if there is one."""
     header = f"raw_{setting}_header"
     key = "hash(raw.person_id, raw.claim_id)"
-    any_repeated = _repeated(con, setting, f"SELECT {key} AS key FROM {header} raw WHERE claim_id IS NOT NULL")
+    any_repeated = _repeated(con, setting, f"{header} raw", key, "claim_id IS NOT NULL")
     _choose_headers(con, setting, key)
     once = f"{key} NOT IN (FROM {setting}_repeated)"
     chosen = f"row IN (SELECT row FROM {setting}_standing)"
@@ -234,7 +234,7 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     """Lines of a setting joined to their claims, with the reason to set each aside if there is one."""
     key = "hash(line.person_id, line.claim_id, coalesce(line.line_number, 0))"
     known = "line.person_id IS NOT NULL AND line.claim_id IS NOT NULL"
-    repeated = _repeated(con, f"{setting}_line", f"SELECT {key} AS key FROM raw_{setting}_line line WHERE {known}")
+    repeated = _repeated(con, f"{setting}_line", f"raw_{setting}_line line", key, known)
     every = ", ".join(f"line.{name}" for name in ROLE_COLUMNS[f"{setting}_line"])  # type: ignore[index]
     content = ", ".join(f"coalesce({cell}, '')" for cell in _LINE_CONTENT[setting])
     con.execute(f"""
@@ -271,17 +271,17 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
           WHERE status IS NULL AND claim_row IN (SELECT row FROM {setting}_unused_claims))""")
 
 
-def _repeated(con: duckdb.DuckDBPyConnection, name: str, keys: str) -> bool:
+def _repeated(con: duckdb.DuckDBPyConnection, name: str, table: str, key: str, known: str) -> bool:
     """Put the keys that come more than once into table `<name>_repeated`, and tell whether there are any.
 
     Sorted as numbers, part by part where all take more than a share of memory.
     """
-    rows = int(con.execute(f"SELECT count(*) FROM ({keys})").fetchall()[0][0])
+    rows = int(con.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
     parts = max(1, -(-rows // _MOST_KEYS))
     found = [np.empty(0, np.uint64)]
     for part in range(parts):
-        some = f" WHERE key % {parts} = {part}" if parts > 1 else ""
-        batches = con.sql(f"SELECT key FROM ({keys}){some}").to_arrow_reader(1 << 20)
+        some = f" AND {key} % {parts} = {part}" if parts > 1 else ""
+        batches = con.sql(f"SELECT {key} AS key FROM {table} WHERE {known}{some}").to_arrow_reader(1 << 20)
         numbers = np.concatenate([np.empty(0, np.uint64), *(batch.column(0).to_numpy() for batch in batches)])
         numbers.sort()
         found.append(np.unique(numbers[1:][numbers[1:] == numbers[:-1]]))

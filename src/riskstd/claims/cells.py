@@ -41,9 +41,39 @@ CREATE OR REPLACE MACRO as_icd(x) AS
 CREATE OR REPLACE MACRO as_lower(x) AS lower(x);
 """
 
+# What a cell is, by the name of its column without the number of its slot; text that is only trimmed is not named.
+_KINDS = {
+    **dict.fromkeys(("person_id", "claim_id"), "key"),
+    **dict.fromkeys(("span_start", "span_end", "procedure_day"), "date"),
+    **dict.fromkeys(("diagnosis", "principal_diagnosis", "line_diagnosis", "procedure", "hcpcs"), "code"),
+    **dict.fromkeys(("buy_in", "hmo", "modifier", "type_of_service", "processing", "admission_source"), "upper"),
+    **dict.fromkeys(("specialty", "place_of_service", "discharge_status"), "two"),
+    **dict.fromkeys(("claim_kind", "payer"), "lower"),
+    **dict.fromkeys(("line_number", "age"), "number"),
+    "provider_ccn": "six",
+    "revenue_code": "revenue_code",
+    "bill_type": "bill_type",
+    "year": "year",
+    "sex": "lower",
+    "claim_birth_date": "claim_birth",
+    "code_system": "icd",
+}
 _ARROW = {"date": pa.date32(), "claim_birth": pa.date32(), "number": pa.int32(), "year": pa.int32()}
 _SQL = {"date": "DATE", "claim_birth": "DATE", "number": "INTEGER", "year": "INTEGER"}
 _MUST_READ = ("date", "year")
+
+
+def kind_of(column: str) -> str:
+    """Return the kind of the cells of a canonical column.
+
+    Examples
+    --------
+    >>> kind_of("diagnosis_3"), kind_of("from_date"), kind_of("denial")
+    ('code', 'date', 'text')
+    """
+    stem, _, number = column.rpartition("_")
+    name = stem if number.isdigit() else column
+    return _KINDS.get(name) or ("date" if name.endswith("_date") else "text")
 
 
 def arrow_type(kind: str) -> pa.DataType:

@@ -6,12 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from riskstd.claims.cells import DATE_FORMATS
-from riskstd.claims.staging import ROLE_COLUMNS, SHOWN_POSITIONS
+from riskstd.claims.filing import SHOWN_POSITIONS
+from riskstd.claims.staging import ROLE_COLUMNS
 from riskstd.errors import ClaimsError
 
 if TYPE_CHECKING:
     from riskstd.claims.files import Delivery
-    from riskstd.claims.staging import UnreadableCells
+    from riskstd.claims.filing import UnreadableCells
 
 _READABLE = "yyyymmdd, yyyy-mm-dd, dd-Mon-yyyy, m/d/yyyy, ddMonyyyy or SAS day numbers"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from riskstd.claims.staging import PersonGroup
 from riskstd.engines.embedded import memory_limit
 
 if TYPE_CHECKING:
@@ -24,6 +24,42 @@ _SHARE_OF_MEMORY = 0.6
 _MOST_GROUPS = 1000
 _FEWEST, _MOST = 0.5, 1.2
 """Of the wanted size, what a group may have to end where blocks end."""
+
+
+@dataclass(frozen=True)
+class PersonGroup:
+    """People whose claims are put together at a time: those from one identifier to another, and their keys.
+
+    Parameters
+    ----------
+    first_key, last_key : int
+        Person keys.
+    first_id : str, optional
+        The first identifier; rows without any belong to the group that has none.
+    next_id : str, optional
+        The first identifier after the group; all that follow belong to it if left out.
+    """
+
+    first_key: int
+    last_key: int
+    first_id: str | None = None
+    next_id: str | None = None
+
+    def holds(self, low: str, high: str) -> bool:
+        """Tell whether one of its people may be among those from one identifier to another."""
+        return (self.first_id is None or high >= self.first_id) and (self.next_id is None or low < self.next_id)
+
+    def condition(self) -> str:
+        """SQL of its people by `person_id`; nothing if all are in it.
+
+        The identifiers are variables of the connection, so that no message can show them.
+        """
+        if self.first_id is None and self.next_id is None:
+            return ""
+        if self.first_id is None:
+            return " WHERE (person_id < getvariable('next_id') OR person_id IS NULL)"
+        after = " AND person_id < getvariable('next_id')" if self.next_id is not None else ""
+        return f" WHERE person_id >= getvariable('first_id'){after}"
 
 
 def people_in_groups(con: duckdb.DuckDBPyConnection, delivery: Delivery, staged: Staged) -> list[PersonGroup]:

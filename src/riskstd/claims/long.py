@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from riskstd.claims.blocks import ROWS_OF_A_BLOCK, flat
 from riskstd.claims.build import FIRST_ICD10_DAY, LINE_TEXTS, SETTINGS, claims_in_use, kept_lines
-from riskstd.claims.ranges import Codes, Columns, PersonRanges, row_order
+from riskstd.claims.ranges import Codes, Columns, PersonRanges, RangePart, row_order
 from riskstd.claims.rowgroups import MISSING, Coded, RowGroups
 from riskstd.claims.scan import in_order
-from riskstd.claims.staging import ROWS_OF_A_BLOCK, columns_present, flat
+from riskstd.claims.staging import columns_present
 from riskstd.engines.embedded import memory_limit
 from riskstd.tables import DIAGNOSES, OUTPATIENT_LINES, PROFESSIONAL_LINES
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from riskstd.claims.files import Delivery
-    from riskstd.claims.staging import PersonGroup, Staged
+    from riskstd.claims.groups import PersonGroup
+    from riskstd.claims.staging import Staged
 
 _LINES = {"professional": PROFESSIONAL_LINES, "outpatient": OUTPATIENT_LINES}
 LONG_TABLES = ("professional_lines", "outpatient_lines", "diagnoses")
@@ -181,68 +183,83 @@ class _Collected:
     def _collect_claims(self, setting: str) -> None:
         mine = f" AND person_key BETWEEN {self.people.first_key} AND {self.people.last_key}"
         rows = _rows(self.con, claims_in_use(setting) + mine, f"{setting}_claims WHERE true{mine}", "row")
-        tasks = (partial(self._claims_of_block, setting, number, claims) for number, claims in rows)
         own_principal = columns_present(self.delivery, f"{setting}_header", "principal_diagnosis")  # type: ignore[arg-type]
-        for claims, slots, claim in in_order(tasks, self.threads):
-            persons = _whole(claims, "person_key")
-            days = _whole(claims, "day")
-            texts = {name: self.code(name).number(_coded(claims.column(name))) for name in _CLAIM_TEXTS[setting]}
-            about = {"person": persons.astype(np.int32), "row": _whole(claims, "row"), "day": days}
-            about["claim_id"] = _fixed_width(flat(claims.column("claim_id")), self.width)
-            place = self.ranges.add(f"{setting}_claims", persons, about | texts)
-            if slots is None or not len(claim):
-                continue
-            position = _whole(slots, "position")
-            role = np.where(position == 0, _PRINCIPAL, _CLAIM).astype(np.int8)
-            cells = {
-                "claim": place[claim],
-                "role": role,
-                "position": position,
-                "code": self.code("code").number(_coded(slots.column("code"))),
-                "version": _versions(_coded(slots.column("version"))),
-            }
-            self.ranges.add(f"{setting}_diagnoses", persons[claim], cells)
-            if not own_principal:
-                first = position == 1
-                again = {name: values[first] for name, values in cells.items()}
-                again |= {"role": np.full_like(again["role"], _PRINCIPAL), "position": again["position"] * 0}
-                self.ranges.add(f"{setting}_diagnoses", persons[claim[first]], again)
+        tasks = (
+            partial(self._claims_of_block, setting, number, claims, own_principal=own_principal)
+            for number, claims in rows
+        )
+        for claims, diagnoses in in_order(tasks, self.threads):
+            place = self.ranges.keep(f"{setting}_claims", claims)
+            for part in diagnoses:
+                part.columns["claim"] = place[part.columns["claim"]]
+            self.ranges.keep(f"{setting}_diagnoses", diagnoses)
 
     def _claims_of_block(
-        self, setting: str, number: int, claims: pa.Table
-    ) -> tuple[pa.Table, pa.Table | None, np.ndarray]:
-        """Claims of a block, and its slots with the claim of each."""
+        self, setting: str, number: int, claims: pa.Table, *, own_principal: bool
+    ) -> tuple[list[RangePart], list[RangePart]]:
+        """Claims of a block, and its diagnoses with the claim of each by its place in the block."""
+        persons = _whole(claims, "person_key")
+        texts = {name: self.code(name).number(_coded(claims.column(name))) for name in _CLAIM_TEXTS[setting]}
+        about = {"person": persons.astype(np.int32), "row": _whole(claims, "row"), "day": _whole(claims, "day")}
+        about["claim_id"] = _fixed_width(flat(claims.column("claim_id")), self.width)
+        slots, claim = self._slots_of_block(setting, number, about["row"], about["day"])
+        if slots is None:
+            return self.ranges.part(persons, about | texts), []
+        position = _whole(slots, "position")
+        cells = {
+            "claim": claim,
+            "role": np.where(position == 0, _PRINCIPAL, _CLAIM).astype(np.int8),
+            "position": position,
+            "code": self.code("code").number(_coded(slots.column("code"))),
+            "version": _versions(_coded(slots.column("version"))),
+        }
+        diagnoses = self.ranges.part(persons[claim], cells)
+        if not own_principal:
+            first = position == 1
+            again = {name: values[first] for name, values in cells.items()}
+            again |= {"role": np.full_like(again["role"], _PRINCIPAL), "position": again["position"] * 0}
+            diagnoses += self.ranges.part(persons[again["claim"]], again)
+        return self.ranges.part(persons, about | texts), diagnoses
+
+    def _slots_of_block(
+        self, setting: str, number: int, rows: np.ndarray, days: np.ndarray
+    ) -> tuple[pa.Table | None, np.ndarray]:
+        """Filled slots of the dated claims of a block, and the claim of each; nothing if there is none."""
         path = self.staged.slots(f"{setting}_header", number)  # type: ignore[arg-type]
         if path is None:
-            return claims, None, np.empty(0, np.int64)
+            return None, np.empty(0, np.int64)
         slots = pq.read_table(path, read_dictionary=["code", "version"], use_threads=False)
         places = _whole(slots, "row") % ROWS_OF_A_BLOCK
-        at = _whole(claims, "row") % ROWS_OF_A_BLOCK
-        dated = _whole(claims, "day") != MISSING
+        at, dated = rows % ROWS_OF_A_BLOCK, days != MISSING
         claim_at = np.full(1 + max(int(places.max(initial=0)), int(at.max(initial=0))), -1, np.int32)
         claim_at[at[dated]] = np.flatnonzero(dated)
         claim = claim_at[places]
         known = claim >= 0
         if not known.all():
             slots, claim = slots.filter(pa.array(known)), claim[known]
-        return claims, slots, claim
+        return (slots if len(claim) else None), claim
 
     def _collect_lines(self, setting: str) -> None:
-        names = [n for n in LINE_TEXTS[setting] if n not in (*_MODIFIERS, "line_diagnosis", "line_version")]
         rows = _rows(self.con, kept_lines(setting), f"{setting}_staged", "row")
         tasks = (partial(self._lines_of_block, setting, number, lines) for number, lines in rows)
-        for lines, cells in in_order(tasks, self.threads):
-            persons = _whole(lines, "person_key")
-            about = {name: _whole(lines, name) for name in ("claim_row", "line_number", "day", "tie")}
-            columns = {name: self._numbers(cells, name) for name in names}
-            about["modifiers"] = self._modifiers(cells)
-            self.ranges.add(f"{setting}_lines", persons, about | columns)
-            if setting == "professional":
-                self._collect_line_diagnoses(persons, lines, cells, about)
+        for lines, diagnoses in in_order(tasks, self.threads):
+            self.ranges.keep(f"{setting}_lines", lines)
+            self.ranges.keep("line_diagnoses", diagnoses)
 
-    def _collect_line_diagnoses(self, persons: np.ndarray, lines: pa.Table, cells: pa.Table, about: Columns) -> None:
+    def _lines_of_block(self, setting: str, number: int, lines: pa.Table) -> tuple[list[RangePart], list[RangePart]]:
+        """Kept lines of a block, and their diagnoses."""
+        cells = self._cells_of_block(setting, number, _whole(lines, "row") % ROWS_OF_A_BLOCK)
+        names = [n for n in LINE_TEXTS[setting] if n not in (*_MODIFIERS, "line_diagnosis", "line_version")]
+        persons = _whole(lines, "person_key")
+        about = {name: _whole(lines, name) for name in ("claim_row", "line_number", "day", "tie")}
+        columns = {name: self._numbers(cells, name) for name in names}
+        columns["modifiers"] = self._modifiers(cells)
+        diagnoses = self._line_diagnoses(persons, lines, cells, about) if setting == "professional" else []
+        return self.ranges.part(persons, about | columns), diagnoses
+
+    def _line_diagnoses(self, persons: np.ndarray, lines: pa.Table, cells: pa.Table, about: Columns) -> list[RangePart]:
         if "line_diagnosis" not in cells.column_names:
-            return
+            return []
         numbers = self.code("code").number(_coded(cells.column("line_diagnosis")))
         filled = numbers >= 0
         versions = (
@@ -259,18 +276,15 @@ class _Collected:
             "version": versions,
             "repeated": about["tie"] > 0,
         }
-        self.ranges.add("line_diagnoses", persons[filled], {name: values[filled] for name, values in columns.items()})
+        return self.ranges.part(persons[filled], {name: values[filled] for name, values in columns.items()})
 
-    def _lines_of_block(self, setting: str, number: int, lines: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """Kept lines of a block, and their cells."""
+    def _cells_of_block(self, setting: str, number: int, rows: np.ndarray) -> pa.Table:
+        """Cells of some rows of a block."""
         path = self.staged.block(f"{setting}_line", number)  # type: ignore[arg-type]
         have = pq.read_schema(path).names
         names = [name for name in LINE_TEXTS[setting] if name in have]
         cells = pq.read_table(path, columns=names, read_dictionary=names, use_threads=False)
-        at = _whole(lines, "row") % ROWS_OF_A_BLOCK
-        if len(at) < cells.num_rows:
-            cells = cells.take(pa.array(at))
-        return lines, cells
+        return cells.take(pa.array(rows)) if len(rows) < cells.num_rows else cells
 
     def _numbers(self, cells: pa.Table, name: str) -> np.ndarray:
         if name not in cells.column_names:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RangePart:
+    """Rows of one range among those that were cut: their places there, none if they are all, and their columns."""
+
+    number: int
+    rows: np.ndarray | None
+    columns: Columns
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values())))
 
 
 class PersonRanges:
@@ -49,23 +65,28 @@ class PersonRanges:
 
     def add(self, table: str, persons: np.ndarray, columns: Columns) -> np.ndarray:
         """Add rows; return the place of each among the rows of its table and range."""
-        places = np.empty(len(persons), np.int32)
-        for number, chosen in self._split(persons):
-            size = len(persons) if chosen is None else len(chosen)
-            place = self._rows[table, number] + np.arange(size, dtype=np.int32)
-            places[slice(None) if chosen is None else chosen] = place
-            self._rows[table, number] += size
-            mine = columns if chosen is None else {name: values[chosen] for name, values in columns.items()}
-            self._keep((table, number), mine)
-        return places
+        return self.keep(table, self.part(persons, columns))
 
-    def _split(self, persons: np.ndarray) -> Iterable[tuple[int, np.ndarray | None]]:
+    def part(self, persons: np.ndarray, columns: Columns) -> list[RangePart]:
+        """Cut rows by range, without adding them; on any thread."""
         if not len(persons):
             return []
+        low, high = np.searchsorted(self._first, [persons.min(), persons.max()], "right") - 1
+        if low == high:
+            return [RangePart(int(low), None, columns)]
         which = (np.searchsorted(self._first, persons, "right") - 1).astype(np.int32)
-        if (which == which[0]).all():
-            return [(int(which[0]), None)]
-        return [(int(number), np.flatnonzero(which == number)) for number in np.unique(which)]
+        parts = [(int(number), np.flatnonzero(which == number)) for number in np.unique(which)]
+        return [RangePart(number, rows, {name: v[rows] for name, v in columns.items()}) for number, rows in parts]
+
+    def keep(self, table: str, parts: list[RangePart]) -> np.ndarray:
+        """Add rows that are cut; return the place of each among the rows of its table and range."""
+        places = np.empty(sum(part.size for part in parts), np.int32)
+        for part in parts:
+            place = self._rows[table, part.number] + np.arange(part.size, dtype=np.int32)
+            places[slice(None) if part.rows is None else part.rows] = place
+            self._rows[table, part.number] += part.size
+            self._keep((table, part.number), part.columns)
+        return places
 
     def _keep(self, key: tuple[str, int], columns: Columns) -> None:
         if self._folder is None:
@@ -107,7 +128,7 @@ class PersonRanges:
 
 
 class Codes:
-    """Distinct texts of a column by number; -1 stands for no text.
+    """Distinct texts of a column by number; -1 stands for no text. Any thread may ask for numbers.
 
     Examples
     --------
@@ -121,6 +142,7 @@ class Codes:
 
     def __init__(self) -> None:
         self._numbers: dict[str | None, int] = {}
+        self._lock = threading.Lock()
 
     def number(self, cells: pa.DictionaryArray) -> np.ndarray:
         """Return the number of each cell's text."""
@@ -133,12 +155,14 @@ class Codes:
     def number_texts(self, texts: Iterable[str | None]) -> np.ndarray:
         """Return the number of each text, and -1 at the end."""
         seen = self._numbers
-        found = [-1 if text is None else seen.setdefault(text, len(seen)) for text in texts]
+        with self._lock:
+            found = [-1 if text is None else seen.setdefault(text, len(seen)) for text in texts]
         return np.array([*found, -1], np.int32)
 
     def texts(self) -> list[str]:
         """Return the texts by number."""
-        return list(self._numbers)  # type: ignore[arg-type]
+        with self._lock:
+            return list(self._numbers)  # type: ignore[arg-type]
 
     def in_order(self) -> tuple[np.ndarray, pa.Array]:
         """Return the place of each number among the sorted texts, -1 at the end, and these."""

@@ -20,10 +20,10 @@ from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import add_counts, count_inpatient, count_joined, count_reading
 from riskstd.claims.files import Delivery, find_delivery, fingerprint
-from riskstd.claims.groups import people_in_groups
+from riskstd.claims.groups import PersonGroup, people_in_groups
 from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
-from riskstd.claims.staging import PersonGroup, Staged, limit_to_people, stage_files
+from riskstd.claims.staging import Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.engines.embedded import limit_memory, memory_limit
 from riskstd.engines.shortage import in_words
@@ -146,6 +146,9 @@ def no_room_for_tables(error: BaseException, target: Path, memory: str | None) -
 def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None) -> None:
     con.execute(f"SET temp_directory = {quoted_path(folder / 'spill')}")
     con.execute("SET preserve_insertion_order = true")
+    # Sizes of files are guessed from the first, which is empty: the engine would take millions of claims for none and
+    # gather them to look people up in. The right side of every join here is the one to gather.
+    con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     limit_memory(con, memory)
     if memory is not None:
         con.execute(f"SET memory_limit = '{int(_SHARE_OF_ENGINE * memory_limit(con))}B'")
