@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from riskstd.claims.groups import PersonGroup
 
 ROWS_OF_A_BLOCK = 1 << 24  # more than a block of bytes can hold
+_CODED = pa.dictionary(pa.int32(), pa.string())
 _EMPTY = "none.parquet"
 """A block without rows, so that there is always one; last, since the engine guesses the size of all from the first."""
 
@@ -43,20 +44,23 @@ def _filled_slots(block: pa.Table, slots: dict[int, tuple[str, str | None]]) -> 
         filled = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
         rows.append(number[filled])
         positions.append(np.full(len(filled), position, np.int32))
-        codes.append(column.take(pa.array(filled)).cast(pa.string()))
+        codes.append(column.take(pa.array(filled)))
         versions.append(
-            pa.nulls(len(filled), pa.string())
-            if version is None
-            else flat(block.column(version)).take(pa.array(filled)).cast(pa.string())
+            pa.nulls(len(filled), _CODED) if version is None else flat(block.column(version)).take(pa.array(filled))
         )
     return pa.table(
         {
             "row": np.concatenate(rows),
             "position": np.concatenate(positions),
-            "code": pa.concat_arrays(codes),
-            "version": pa.concat_arrays(versions),
+            "code": _with_one_list(codes),
+            "version": _with_one_list(versions),
         }
     )
+
+
+def _with_one_list(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """Texts of several columns, one after the other, with one list of them."""
+    return flat(pa.chunked_array(parts, _CODED).unify_dictionaries())
 
 
 def flat(column: pa.ChunkedArray) -> pa.Array:
@@ -108,7 +112,7 @@ class BlockFolder:
 
     def _note_people(self, number: int, person_ids: pa.Array) -> None:
         """Remember the first and last identifier in a block, None where rows have none, and keep each once."""
-        known = pc.unique(person_ids)
+        known = pc.unique(pc.unique(person_ids).cast(pa.string()))
         ends = pc.min_max(known)
         has_all = len(known) > 0 and not known.null_count
         self._people[number] = (ends["min"].as_py(), ends["max"].as_py()) if has_all else None

@@ -157,19 +157,19 @@ def build_enrollment(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None
 
 def build_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: str) -> None:
     """One row per claim of a setting, with the reason to set it aside if there is one."""
-    header = f"raw_{setting}_header"
-    key = "hash(raw.person_id, raw.claim_id)"
-    any_repeated = _repeated(con, setting, f"{header} raw", key, "claim_id IS NOT NULL")
-    _choose_headers(con, setting, key)
-    once = f"{key} NOT IN (FROM {setting}_repeated)"
-    chosen = f"row IN (SELECT row FROM {setting}_standing)"
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_claims AS
         SELECT row, person_key, {"person_id," if setting == "inpatient" else ""} claim_id,
           {_text_number("person_id")} AS person_number, hash(claim_id) AS claim_number, {_claim_status(setting)} AS claim_status,
           from_date AS from_day, thru_date AS thru_day, {_own_columns(delivery, setting)}
-        FROM {header} raw LEFT JOIN person_keys USING (person_id)
-        WHERE claim_id IS NOT NULL {f"AND ({once} OR {chosen})" if any_repeated else ""}""")
+        FROM raw_{setting}_header LEFT JOIN person_keys USING (person_id) WHERE claim_id IS NOT NULL""")
+    key = "hash(person_number, claim_number)"
+    any_repeated = _repeated(con, setting, f"{setting}_claims", key, "true")
+    _choose_headers(con, setting, f"SELECT row FROM {setting}_claims WHERE {key} IN (FROM {setting}_repeated)")
+    if any_repeated:
+        con.execute(f"""
+            DELETE FROM {setting}_claims
+            WHERE {key} IN (FROM {setting}_repeated) AND row NOT IN (SELECT row FROM {setting}_standing)""")
 
 
 def _text_number(text: str) -> str:
@@ -181,14 +181,14 @@ def _text_number(text: str) -> str:
     return f"CASE WHEN {text} IS NOT NULL THEN hash({text}) END"
 
 
-def _choose_headers(con: duckdb.DuckDBPyConnection, setting: str, key: str) -> None:
+def _choose_headers(con: duckdb.DuckDBPyConnection, setting: str, repeated: str) -> None:
     """Of the base rows of a claim that comes more than once, choose the first in order of its cells."""
     columns = ", ".join(f"raw.{name}" for name in ROLE_COLUMNS[f"{setting}_header"])  # type: ignore[index]
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_standing AS
         WITH copies AS (
           SELECT row, person_id, claim_id, hash({columns}) AS content FROM raw_{setting}_header raw
-          WHERE claim_id IS NOT NULL AND {key} IN (FROM {setting}_repeated)),
+          WHERE row IN ({repeated})),
         claims AS (
           SELECT person_id, claim_id, min(row) AS row, min(content) <> max(content) AS differ
           FROM copies GROUP BY ALL)
@@ -232,36 +232,23 @@ def _claim_status(setting: str) -> str:
 
 def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     """Lines of a setting joined to their claims, with the reason to set each aside if there is one."""
-    key = "hash(line.person_id, line.claim_id, coalesce(line.line_number, 0))"
-    known = "line.person_id IS NOT NULL AND line.claim_id IS NOT NULL"
-    repeated = _repeated(con, f"{setting}_line", f"raw_{setting}_line line", key, known)
-    every = ", ".join(f"line.{name}" for name in ROLE_COLUMNS[f"{setting}_line"])  # type: ignore[index]
-    content = ", ".join(f"coalesce({cell}, '')" for cell in _LINE_CONTENT[setting])
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {setting}_line_copies AS
-        SELECT row, row_number() OVER (PARTITION BY {every}) AS copy,
-          CAST(rank() OVER (
-            PARTITION BY person_id, claim_id, coalesce(line_number, 0) ORDER BY concat_ws('|', {content})) AS INTEGER) AS tie
-        FROM raw_{setting}_line line WHERE {f"{known} AND {key} IN (FROM {setting}_line_repeated)" if repeated else "false"}""")
     denied = f"WHEN processing NOT IN {_PAID} THEN 'denied_line'" if setting == "professional" else ""
     day, last_day = {
         "professional": ("coalesce(first_date, last_date, from_day)", "coalesce(last_date, first_date, from_day)"),
         "outpatient": ("coalesce(line_date, from_day, thru_day)", "NULL"),
     }[setting]
-    copies = f"LEFT JOIN {setting}_line_copies copies ON copies.row = line.row" if repeated else ""
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_staged AS
-        SELECT line.row, c.row AS claim_row, person_key, line_number, {day} AS day, {last_day} AS last_day,
-          {"coalesce(copies.tie, 0)" if repeated else "0"} AS tie,
+        SELECT line.row, c.row AS claim_row, person_key, line_number, {day} AS day, {last_day} AS last_day, 0 AS tie,
           CASE WHEN line.person_id IS NULL OR line.claim_id IS NULL THEN 'no_person_or_claim'
                WHEN c.row IS NULL THEN 'line_without_claim'
-               {"WHEN copies.copy > 1 THEN 'duplicate_line'" if repeated else ""}
                WHEN claim_status IS NOT NULL THEN claim_status
                {denied}
                WHEN {day} IS NULL THEN 'no_service_date' END AS status
         FROM raw_{setting}_line line
         LEFT JOIN {setting}_claims c ON c.person_number = {_text_number("line.person_id")}
-          AND c.claim_number = {_text_number("line.claim_id")} {copies}""")
+          AND c.claim_number = {_text_number("line.claim_id")}""")
+    _mark_copies(con, setting)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_unused_claims AS
         SELECT DISTINCT claim_row AS row FROM {setting}_staged WHERE status IS NOT NULL AND claim_row IS NOT NULL""")
@@ -269,6 +256,26 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
         DELETE FROM {setting}_unused_claims WHERE row IN (
           SELECT claim_row FROM {setting}_staged
           WHERE status IS NULL AND claim_row IN (SELECT row FROM {setting}_unused_claims))""")
+
+
+def _mark_copies(con: duckdb.DuckDBPyConnection, setting: str) -> None:
+    """Of the lines of a claim with one number, set copies aside, and order those that differ by their content."""
+    key = "hash(claim_row, coalesce(line_number, 0))"
+    if not _repeated(con, f"{setting}_line", f"{setting}_staged", key, "claim_row IS NOT NULL"):
+        return
+    every = ", ".join(f"line.{name}" for name in ROLE_COLUMNS[f"{setting}_line"])  # type: ignore[index]
+    content = ", ".join(f"coalesce({cell}, '')" for cell in _LINE_CONTENT[setting])
+    rows = f"SELECT row FROM {setting}_staged WHERE claim_row IS NOT NULL AND {key} IN (FROM {setting}_line_repeated)"
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {setting}_line_copies AS
+        SELECT row, row_number() OVER (PARTITION BY {every}) AS copy,
+          CAST(rank() OVER (
+            PARTITION BY person_id, claim_id, coalesce(line_number, 0) ORDER BY concat_ws('|', {content})) AS INTEGER) AS tie
+        FROM raw_{setting}_line line WHERE row IN ({rows})""")
+    con.execute(f"""
+        UPDATE {setting}_staged staged
+        SET tie = copies.tie, status = CASE WHEN copy > 1 THEN 'duplicate_line' ELSE status END
+        FROM {setting}_line_copies copies WHERE copies.row = staged.row""")
 
 
 def _repeated(con: duckdb.DuckDBPyConnection, name: str, table: str, key: str, known: str) -> bool:

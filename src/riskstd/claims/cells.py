@@ -43,7 +43,7 @@ CREATE OR REPLACE MACRO as_lower(x) AS lower(x);
 
 # What a cell is, by the name of its column without the number of its slot; text that is only trimmed is not named.
 _KINDS = {
-    **dict.fromkeys(("person_id", "claim_id"), "key"),
+    "claim_id": "key",
     **dict.fromkeys(("span_start", "span_end", "procedure_day"), "date"),
     **dict.fromkeys(("diagnosis", "principal_diagnosis", "line_diagnosis", "procedure", "hcpcs"), "code"),
     **dict.fromkeys(("buy_in", "hmo", "modifier", "type_of_service", "processing", "admission_source"), "upper"),

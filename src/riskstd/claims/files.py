@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
+import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,10 +101,27 @@ def find_delivery(folder: Path, layout: str = "auto") -> Delivery:
 
 def fingerprint(delivery: Delivery) -> list[dict[str, Any]]:
     """Return name, size and SHA-256 of every file that is read."""
-    return [
-        {"file": file.name, "bytes": file.path.stat().st_size, "sha256": file_hash(file.path)}
-        for file in delivery.files
-    ]
+    return [_fingerprint(file) for file in delivery.files]
+
+
+@contextlib.contextmanager
+def fingerprint_beside(delivery: Delivery) -> Iterator[Future[list[dict[str, Any]]]]:
+    """Take the fingerprint of a delivery on a thread of its own, and give it up when the work beside it fails."""
+    failed = threading.Event()
+
+    def take() -> list[dict[str, Any]]:
+        return [_fingerprint(file) for file in delivery.files if not failed.is_set()]
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(take)
+        except BaseException:
+            failed.set()
+            raise
+
+
+def _fingerprint(file: SourceFile) -> dict[str, Any]:
+    return {"file": file.name, "bytes": file.path.stat().st_size, "sha256": file_hash(file.path)}
 
 
 def data_files(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from riskstd.claims.absence import absence_statements, absent_columns
 from riskstd.claims.checks import refuse_unreadable_dates
 from riskstd.claims.claims import KEY_FILE, MANIFEST, Claims
 from riskstd.claims.counts import add_counts, count_inpatient, count_joined, count_reading
-from riskstd.claims.files import Delivery, find_delivery, fingerprint
+from riskstd.claims.files import Delivery, find_delivery, fingerprint_beside
 from riskstd.claims.groups import PersonGroup, people_in_groups
 from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
@@ -32,7 +32,7 @@ from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
 
 Progress = Callable[[int, int, str], None]
 
-READER = "3"
+READER = "4"
 """Changes with every change of the reader that could change a table."""
 
 _MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
@@ -169,7 +169,8 @@ def _read(
         tell(_SHARE_OF_READING * read / total, f"reading {file}")
 
     threads = min(_MOST_READERS, int(con.execute("SELECT current_setting('threads')").fetchall()[0][0]))
-    staged = stage_files(con, delivery, folder / "staging", threads, count_bytes)
+    with fingerprint_beside(delivery) as inputs:
+        staged = stage_files(con, delivery, folder / "staging", threads, count_bytes)
     unreadable = refuse_unreadable_dates(delivery, staged.unreadable, set_aside=bad_rows == "set_aside")
     tell(_SHARE_OF_READING, "numbering people")
     build.build_person_keys(con)
@@ -200,7 +201,7 @@ def _read(
     counts = count_reading(con, delivery, staged, kept, joined, with_lines, unreadable)
     tell(1, "claims tables written")
     return {
-        "inputs": fingerprint(delivery),
+        "inputs": inputs.result(),
         "reading": how_read(bad_rows),
         "layout": delivery.layout.name,
         "absent": sorted(absent_columns(delivery)),
