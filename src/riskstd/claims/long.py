@@ -45,7 +45,7 @@ _CLAIM, _LINE, _PRINCIPAL = range(3)
 _FIRST_ICD10 = int(np.datetime64(FIRST_ICD10_DAY, "D").astype(int))
 _BYTES_OF_A_ROW = 64  # that sorting needs
 _SHARE_OF_MEMORY = 0.2
-_FEWEST_RANGES = 4
+_FEWEST_RANGES = 16  # of which a few are in work at a time
 _BATCH = 1 << 16
 
 
@@ -83,12 +83,21 @@ class LongTables:
         collected.collect_all()
         for table in (f"{setting}_{kind}" for setting in _LINES for kind in ("staged", "claims", "unused_claims")):
             self._con.execute(f"DROP TABLE {table}")
-        with ThreadPoolExecutor(2 if self._threads > 1 else 1) as pool:
-            diagnoses = pool.submit(_write_diagnoses, collected, self._writers[DIAGNOSES.name])
-            lines = pool.submit(_write_lines, collected, self._writers)
-            with_lines = lines.result()
-            diagnoses.result()
+        with_lines = self._write(collected)
         shutil.rmtree(self._scratch, ignore_errors=True)
+        return with_lines
+
+    def _write(self, collected: _Collected) -> int:
+        """Sort ranges and write them in their order, one while the next are sorted."""
+        orders = defaultdict(Codes().in_order) | {name: codes.in_order() for name, codes in collected.codes.items()}
+        tasks = (partial(_sorted_range, collected, orders, number) for number in range(collected.ranges.count))
+        with_lines = 0
+        with ThreadPoolExecutor(len(self._writers) if self._threads > 1 else 1) as pool:
+            for tables, claims_with_lines in in_order(tasks, self._threads):
+                written = [pool.submit(self._writers[name].add, rows) for name, rows in tables.items()]
+                with_lines += claims_with_lines
+                for each in written:
+                    each.result()
         return with_lines
 
     def close(self) -> dict[str, int]:
@@ -376,23 +385,32 @@ def _words(texts: np.ndarray) -> list[np.ndarray]:
     return [words[:, n] for n in range(words.shape[1])]
 
 
-def _write_lines(collected: _Collected, writers: dict[str, RowGroups]) -> int:
-    with_lines = 0
-    orders = defaultdict(Codes().in_order) | {n: c.in_order() for n, c in collected.codes.items() if n != "code"}
-    for number in range(collected.ranges.count):
-        claims = collected.sorted_claims(number)
-        for setting in _LINES:
-            rows = collected.ranges.load(f"{setting}_lines", number)
-            if rows:
-                claim = claims.of_rows(setting, rows["claim_row"])
-                with_lines += int(np.count_nonzero(np.bincount(claim)))
-                writers[_LINES[setting].name].add(_sorted_lines(setting, rows, claim, claims, orders))
-            collected.ranges.forget(f"{setting}_lines", number)
-    return with_lines
+Orders = dict[str, tuple[np.ndarray, pa.Array]]
+"""By column: the place of each number among the sorted texts, and these."""
+
+
+def _sorted_range(
+    collected: _Collected, orders: Orders, number: int
+) -> tuple[dict[str, dict[str, np.ndarray | Coded]], int]:
+    """Sorted rows of a range by table, and how many claims have lines; the range is forgotten."""
+    claims = collected.sorted_claims(number)
+    tables, with_lines = {}, 0
+    for setting in _LINES:
+        rows = collected.ranges.load(f"{setting}_lines", number)
+        collected.ranges.forget(f"{setting}_lines", number)
+        if rows:
+            claim = claims.of_rows(setting, rows["claim_row"])
+            with_lines += int(np.count_nonzero(np.bincount(claim)))
+            tables[_LINES[setting].name] = _sorted_lines(setting, rows, claim, claims, orders)
+    rows = _sorted_diagnoses(collected, number, claims)
+    if rows:
+        place, texts = orders["code"]
+        tables[DIAGNOSES.name] = rows | {"code": Coded(place[rows["code"]], texts)}
+    return tables, with_lines
 
 
 def _sorted_lines(
-    setting: str, rows: Columns, claim: np.ndarray, claims: _Claims, orders: dict[str, tuple[np.ndarray, pa.Array]]
+    setting: str, rows: Columns, claim: np.ndarray, claims: _Claims, orders: Orders
 ) -> dict[str, np.ndarray | Coded]:
     numbers = rows["line_number"].astype(np.int64)
     numbers[numbers == MISSING] = 1 << 31
@@ -412,27 +430,18 @@ def _sorted_lines(
     }
 
 
-def _write_diagnoses(collected: _Collected, writer: RowGroups) -> None:
-    place, texts = collected.code("code").in_order()
-    for number in range(collected.ranges.count):
-        rows = _sorted_diagnoses(collected, number, collected.code("code").texts())
-        if rows:
-            writer.add(rows | {"code": Coded(place[rows["code"]], texts)})
-        for table in ("line_diagnoses", *(f"{setting}_diagnoses" for setting in SETTINGS)):
-            collected.ranges.forget(table, number)
-
-
-def _sorted_diagnoses(collected: _Collected, number: int, codes: list[str]) -> dict[str, np.ndarray | Coded]:
-    claims = collected.sorted_claims(number)
+def _sorted_diagnoses(collected: _Collected, number: int, claims: _Claims) -> dict[str, np.ndarray | Coded]:
     parts = []
     for setting in SETTINGS:
         rows = collected.ranges.load(f"{setting}_diagnoses", number)
+        collected.ranges.forget(f"{setting}_diagnoses", number)
         if rows:
             claim = rows["claim"] + np.int32(claims.start[setting])
             day = claims.day[claim]
             rows |= {"claim": claim, "day": day, "version": _icd_version(rows["version"], day)}
             parts.append(rows | {"setting": np.full(len(claim), sorted(SETTINGS).index(setting), np.int8)})
     rows = collected.ranges.load("line_diagnoses", number)
+    collected.ranges.forget("line_diagnoses", number)
     if rows:
         parts.append(_line_diagnoses(rows, claims))
     if not parts:
@@ -442,7 +451,8 @@ def _sorted_diagnoses(collected: _Collected, number: int, codes: list[str]) -> d
     tie = np.zeros(len(rows["claim"]), np.int32)
     repeated = parts[-1].get("repeated")
     if repeated is not None and repeated.any():
-        _rank_repeated(rows, tie, np.flatnonzero(repeated) + len(tie) - len(repeated), codes)
+        places = np.flatnonzero(repeated) + len(tie) - len(repeated)
+        _rank_repeated(rows, tie, places, collected.code("code").texts())
     claim = rows["claim"]
     order = row_order(
         claims.person[claim], rows["day"], claims.rank[claim], rows["role"], rows["position"], rows["setting"], tie
@@ -453,9 +463,9 @@ def _sorted_diagnoses(collected: _Collected, number: int, codes: list[str]) -> d
     return {
         "person_key": claims.person[claim],
         "claim_id": claims.text(claim),
-        "setting": Coded(rows["setting"][order].astype(np.int32), _SETTINGS),
+        "setting": Coded(rows["setting"][order].astype(np.int32), _SETTINGS, fixed=True),
         "service_date": rows["day"][order],
-        "role": Coded(rows["role"][order].astype(np.int32), _ROLES),
+        "role": Coded(rows["role"][order].astype(np.int32), _ROLES, fixed=True),
         "position": rows["position"][order],
         "code": rows["code"][order],
         "icd_version": rows["version"][order],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Columns = dict[str, np.ndarray]
+_RADIX = 1 << 15  # whole numbers of 16 bits are sorted without comparing
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,14 @@ class PersonRanges:
         low, high = np.searchsorted(self._first, [persons.min(), persons.max()], "right") - 1
         if low == high:
             return [RangePart(int(low), None, columns)]
-        which = (np.searchsorted(self._first, persons, "right") - 1).astype(np.int32)
-        parts = [(int(number), np.flatnonzero(which == number)) for number in np.unique(which)]
-        return [RangePart(number, rows, {name: v[rows] for name, v in columns.items()}) for number, rows in parts]
+        which = np.searchsorted(self._first, persons, "right") - 1
+        order = np.argsort(which.astype(np.int16 if self.count <= _RADIX else np.int64), kind="stable")
+        numbers, starts = np.unique(which[order], return_index=True)
+        rows = np.split(order, starts[1:])
+        return [
+            RangePart(number, mine, {name: values[mine] for name, values in columns.items()})
+            for number, mine in zip(numbers.tolist(), rows, strict=True)
+        ]
 
     def keep(self, table: str, parts: list[RangePart]) -> np.ndarray:
         """Add rows that are cut; return the place of each among the rows of its table and range."""
@@ -185,11 +191,19 @@ def row_order(*keys: np.ndarray) -> np.ndarray:
         return np.empty(0, np.int64)
     lowest = [int(key.min()) for key in keys]
     bits = [(int(key.max()) - low).bit_length() for key, low in zip(keys, lowest, strict=True)]
-    if sum(bits) > 63:
+    places = (len(keys[0]) - 1).bit_length()
+    if sum(bits) > 64:
         return np.lexsort(keys[::-1])
-    packed = np.zeros(len(keys[0]), np.int64)
+    packed = np.zeros(len(keys[0]), np.uint64)
     for key, low, width in zip(keys, lowest, bits, strict=True):
         if width:
-            packed <<= width
-            packed |= key - low if key.dtype == np.int64 else key.astype(np.int64) - low
-    return np.argsort(packed)
+            packed <<= np.uint64(width)
+            packed |= (key.astype(np.int64, copy=False) - low).view(np.uint64)
+    if sum(bits) + places > 64:
+        return np.argsort(packed)
+    # Numbers are sorted several times faster than their places are.
+    packed <<= np.uint64(places)
+    packed |= np.arange(len(packed), dtype=np.uint64)
+    packed.sort()
+    packed &= np.uint64((1 << places) - 1)
+    return packed.view(np.int64)

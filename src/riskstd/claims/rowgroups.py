@@ -23,17 +23,23 @@ _LEVEL = 3  # of zstd
 
 @dataclass(frozen=True)
 class Coded:
-    """Texts by their place in a list that has each of them once; -1 is no text."""
+    """Texts by their place in a list that has each of them once; -1 is no text.
+
+    The list is written whole if it is fixed, the same for every delivery.
+    """
 
     places: np.ndarray
     texts: pa.Array
+    fixed: bool = False
 
     def part(self, rows: slice) -> Coded:
         """Return some rows."""
-        return Coded(self.places[rows], self.texts)
+        return Coded(self.places[rows], self.texts, self.fixed)
 
     def used(self) -> Coded:
-        """Return the same texts with a list of only those that come."""
+        """Return the same texts with a list of only those that come, unless the list is fixed."""
+        if self.fixed:
+            return self
         shown = self.places[self.places >= 0]
         if not len(shown):
             return Coded(self.places, pa.array([], pa.string()))
@@ -147,7 +153,7 @@ def _part(values: Column, rows: slice) -> Column:
 
 def _own(values: Column) -> Column:
     """A copy that does not keep the whole piece in memory."""
-    return Coded(values.places.copy(), values.texts) if isinstance(values, Coded) else values.copy()
+    return Coded(values.places.copy(), values.texts, values.fixed) if isinstance(values, Coded) else values.copy()
 
 
 def _joined(parts: list[Column]) -> Column:
@@ -158,7 +164,7 @@ def _joined(parts: list[Column]) -> Column:
         return np.concatenate(parts)  # type: ignore[arg-type]
     if any(part.texts is not coded[0].texts for part in coded):
         coded = _with_one_list([part.used() for part in coded])
-    return Coded(np.concatenate([part.places for part in coded]), coded[0].texts)
+    return Coded(np.concatenate([part.places for part in coded]), coded[0].texts, coded[0].fixed)
 
 
 def _with_one_list(parts: list[Coded]) -> list[Coded]:
