@@ -22,6 +22,20 @@ _SLOTS = range(1, 26)
 OLDEST_YEARS = 130
 _MOST_KEYS = 1 << 24  # that are sorted at once
 _BYTES_OF_A_REVENUE_CODE = 200  # while the codes of a claim are gathered
+_REASONS = (
+    "no_person_or_claim",
+    "line_without_claim",
+    "duplicate_line",
+    "not_final_action",
+    "equipment_claim",
+    "other_claim_type",
+    "managed_care_encounter",
+    "denied_claim",
+    "voided_claim",
+    "denied_line",
+    "no_service_date",
+)
+"""To set a claim or a line aside. As a type of the engine they take a byte a line."""
 _PAID = "('A', 'R', 'S')"
 _MODIFIERS = "nullif(concat_ws(' ', modifier_1, modifier_2, modifier_3, modifier_4), '')"
 _ICD10_BEGAN = f"DATE '{FIRST_ICD10_DAY}'"
@@ -157,6 +171,7 @@ def build_enrollment(con: duckdb.DuckDBPyConnection, delivery: Delivery) -> None
 
 def build_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: str) -> None:
     """One row per claim of a setting, with the reason to set it aside if there is one."""
+    con.execute(f"CREATE TYPE IF NOT EXISTS reason AS ENUM {_REASONS}")
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_claims AS
         SELECT row, person_key, {"person_id," if setting == "inpatient" else ""} claim_id,
@@ -227,12 +242,19 @@ def _claim_status(setting: str) -> str:
             ("nonpayment IS NOT NULL", "denied_claim"),
             ("coalesce(frequency, substr(bill_type, 3, 1)) = '8'", "voided_claim"),
         ]
-    return "CASE " + " ".join(f"WHEN {test} THEN '{reason}'" for test, reason in tests) + " END"
+    return _first_reason([(test, _reason(name)) for test, name in tests])
+
+
+def _first_reason(tests: list[tuple[str, str]]) -> str:
+    return "CASE " + " ".join(f"WHEN {test} THEN {reason}" for test, reason in tests) + " END"
+
+
+def _reason(name: str) -> str:
+    return f"CAST('{name}' AS reason)"
 
 
 def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     """Lines of a setting joined to their claims, with the reason to set each aside if there is one."""
-    denied = f"WHEN processing NOT IN {_PAID} THEN 'denied_line'" if setting == "professional" else ""
     day, last_day = {
         "professional": ("coalesce(first_date, last_date, from_day)", "coalesce(last_date, first_date, from_day)"),
         "outpatient": ("coalesce(line_date, from_day, thru_day)", "NULL"),
@@ -240,11 +262,7 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_staged AS
         SELECT line.row, c.row AS claim_row, person_key, line_number, {day} AS day, {last_day} AS last_day, 0 AS tie,
-          CASE WHEN line.person_id IS NULL OR line.claim_id IS NULL THEN 'no_person_or_claim'
-               WHEN c.row IS NULL THEN 'line_without_claim'
-               WHEN claim_status IS NOT NULL THEN claim_status
-               {denied}
-               WHEN {day} IS NULL THEN 'no_service_date' END AS status
+          {_line_status(setting, day)} AS status
         FROM raw_{setting}_line line
         LEFT JOIN {setting}_claims c ON c.person_number = {_text_number("line.person_id")}
           AND c.claim_number = {_text_number("line.claim_id")}""")
@@ -256,6 +274,17 @@ def build_lines(con: duckdb.DuckDBPyConnection, setting: str) -> None:
         DELETE FROM {setting}_unused_claims WHERE row IN (
           SELECT claim_row FROM {setting}_staged
           WHERE status IS NULL AND claim_row IN (SELECT row FROM {setting}_unused_claims))""")
+
+
+def _line_status(setting: str, day: str) -> str:
+    tests = [
+        ("line.person_id IS NULL OR line.claim_id IS NULL", _reason("no_person_or_claim")),
+        ("c.row IS NULL", _reason("line_without_claim")),
+        ("claim_status IS NOT NULL", "claim_status"),
+    ]
+    if setting == "professional":
+        tests.append((f"processing NOT IN {_PAID}", _reason("denied_line")))
+    return _first_reason([*tests, (f"{day} IS NULL", _reason("no_service_date"))])
 
 
 def _mark_copies(con: duckdb.DuckDBPyConnection, setting: str) -> None:
@@ -274,7 +303,7 @@ def _mark_copies(con: duckdb.DuckDBPyConnection, setting: str) -> None:
         FROM raw_{setting}_line line WHERE row IN ({rows})""")
     con.execute(f"""
         UPDATE {setting}_staged staged
-        SET tie = copies.tie, status = CASE WHEN copy > 1 THEN 'duplicate_line' ELSE status END
+        SET tie = copies.tie, status = CASE WHEN copy > 1 THEN {_reason("duplicate_line")} ELSE status END
         FROM {setting}_line_copies copies WHERE copies.row = staged.row""")
 
 

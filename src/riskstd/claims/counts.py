@@ -156,7 +156,7 @@ def _inpatient_set_aside(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _by_status(con: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, int]:
     rows = con.execute(
-        f"SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        f"SELECT CAST({column} AS VARCHAR), count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
     return {reason: int(n) for reason, n in rows}
 
