@@ -23,8 +23,8 @@ _EMPTY = "none.parquet"
 """A block without rows, so that there is always one; last, since the engine guesses the size of all from the first."""
 
 
-def _slots(columns: list[str]) -> dict[int, tuple[str, str | None]]:
-    """Columns of code and version of each diagnosis slot; 0 is the principal diagnosis."""
+def slot_columns(columns: list[str]) -> dict[int, tuple[str, str | None]]:
+    """Return the columns of code and version of each diagnosis slot; 0 is the principal diagnosis."""
     system = "code_system" if "code_system" in columns else None
     codes = {0: ("principal_diagnosis", "principal_version")}
     codes |= {n: (f"diagnosis_{n}", f"version_{n}") for n in range(1, 26)}
@@ -70,13 +70,25 @@ def flat(column: pa.ChunkedArray) -> pa.Array:
 
 
 class BlockFolder:
-    """Parquet files of one kind of file, a block of rows each, with a number for every row."""
+    """Parquet files of one kind of file, a block of rows each, with a number for every row.
 
-    def __init__(self, folder: Path, columns: list[str]) -> None:
+    Parameters
+    ----------
+    folder : Path
+        Folder to make.
+    columns : list of str
+        Canonical columns of the blocks.
+    only_slots : bool
+        Keep diagnoses only as filled slots, and not as columns as well.
+    """
+
+    def __init__(self, folder: Path, columns: list[str], *, only_slots: bool = False) -> None:
         self.folder, self.columns = folder, columns
         self.slot_folder = folder.with_name(f"{folder.name}_slots")
         self.people_folder = folder.with_name(f"{folder.name}_people")
-        self.slots = _slots(columns)
+        self.slots = slot_columns(columns)
+        in_slots = {name for slot in self.slots.values() for name in slot} - {"code_system"} if only_slots else set()
+        self.kept = [name for name in columns if name not in in_slots]
         self.schema = pa.schema([*((name, arrow_type(kind_of(name))) for name in columns), ("row", pa.int64())])
         self._next = 0
         self._people: dict[int, tuple[str, str] | None] = {}
@@ -137,10 +149,11 @@ class BlockFolder:
 
     def _write_cells(self, table: pa.Table, name: str) -> None:
         """Write the cells of a block. Identifiers seldom repeat in it, all other texts do."""
-        coded = [field.name for field in self.schema if pa.types.is_dictionary(field.type)]
-        _write(table, self.folder / name, coded)
+        kept = table.select([*self.kept, "row"])
+        coded = [field.name for field in kept.schema if pa.types.is_dictionary(field.type)]
+        _write(kept, self.folder / name, coded)
         if self.slots:
-            _write(_filled_slots(table, self.slots), self.slot_folder / name, ["position", "code", "version"])
+            _write(_filled_slots(table, self.slots), self.slot_folder / name, ["code", "version"])
 
     def remove_from(self, number: int) -> None:
         """Remove the blocks from a number on."""

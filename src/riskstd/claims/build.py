@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from riskstd.claims.staging import ROLE_COLUMNS, columns_present
+from riskstd.claims.staging import ROLE_COLUMNS, columns_in_slots, columns_present
 from riskstd.engines.embedded import memory_limit
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from riskstd.claims.files import Delivery
     from riskstd.claims.groups import PersonGroup
+    from riskstd.claims.layouts import Role
 
 SETTINGS = ("professional", "outpatient", "inpatient")
 FIRST_ICD10_DAY = "2015-10-01"
@@ -180,7 +181,9 @@ def build_claims(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: st
         FROM raw_{setting}_header LEFT JOIN person_keys USING (person_id) WHERE claim_id IS NOT NULL""")
     key = "hash(person_number, claim_number)"
     any_repeated = _repeated(con, setting, f"{setting}_claims", key, "true")
-    _choose_headers(con, setting, f"SELECT row FROM {setting}_claims WHERE {key} IN (FROM {setting}_repeated)")
+    _choose_headers(
+        con, delivery, setting, f"SELECT row FROM {setting}_claims WHERE {key} IN (FROM {setting}_repeated)"
+    )
     if any_repeated:
         con.execute(f"""
             DELETE FROM {setting}_claims
@@ -196,24 +199,38 @@ def _text_number(text: str) -> str:
     return f"CASE WHEN {text} IS NOT NULL THEN hash({text}) END"
 
 
-def _choose_headers(con: duckdb.DuckDBPyConnection, setting: str, repeated: str) -> None:
+def _choose_headers(con: duckdb.DuckDBPyConnection, delivery: Delivery, setting: str, repeated: str) -> None:
     """Of the base rows of a claim that comes more than once, choose the first in order of its cells."""
     columns = ", ".join(f"raw.{name}" for name in ROLE_COLUMNS[f"{setting}_header"])  # type: ignore[index]
+    con.execute(f"CREATE OR REPLACE TEMP TABLE copies AS {_whole_headers(delivery, setting, repeated)}")
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE {setting}_standing AS
-        WITH copies AS (
-          SELECT row, person_id, claim_id, hash({columns}) AS content FROM raw_{setting}_header raw
-          WHERE row IN ({repeated})),
-        claims AS (
+        WITH claims AS (
           SELECT person_id, claim_id, min(row) AS row, min(content) <> max(content) AS differ
-          FROM copies GROUP BY ALL)
+          FROM (SELECT row, person_id, claim_id, hash({columns}) AS content FROM copies raw) GROUP BY ALL)
         SELECT row, differ FROM claims WHERE NOT differ
         UNION ALL
         SELECT row, true FROM (
           SELECT raw.row, row_number() OVER (PARTITION BY raw.person_id, raw.claim_id ORDER BY {columns}) AS place
-          FROM raw_{setting}_header raw JOIN claims c
+          FROM copies raw JOIN claims c
             ON c.differ AND raw.claim_id = c.claim_id AND raw.person_id IS NOT DISTINCT FROM c.person_id)
         WHERE place = 1""")
+    con.execute("DROP TABLE copies")
+
+
+def _whole_headers(delivery: Delivery, setting: str, rows: str) -> str:
+    """SQL of some base rows with all their columns, those of diagnoses from their slots."""
+    role: Role = f"{setting}_header"  # type: ignore[assignment]
+    cells = columns_in_slots(delivery, role)
+    if not cells:
+        return f"SELECT * FROM raw_{role} WHERE row IN ({rows})"
+    collected = ", ".join(f"{sql} AS {name}" for name, sql in cells.items())
+    whole = ", ".join(f"slots.{name} AS {name}" for name in cells)
+    return f"""
+        SELECT raw.* REPLACE ({whole}) FROM raw_{role} raw
+        LEFT JOIN (SELECT row, {collected} FROM raw_{role}_slots WHERE row IN ({rows}) GROUP BY row) slots
+          ON slots.row = raw.row
+        WHERE raw.row IN ({rows})"""
 
 
 def _own_columns(delivery: Delivery, setting: str) -> str:

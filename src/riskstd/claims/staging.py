@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from riskstd.claims.blocks import BlockFolder
+from riskstd.claims.blocks import BlockFolder, slot_columns
 from riskstd.claims.cells import Cleaner, kind_of, sql_type
 from riskstd.claims.filing import UnreadableCells, read_into_blocks
 
@@ -160,7 +160,7 @@ def stage_files(
         files = delivery.of_kind([kind])
         wanted = kind_columns(layout, kind)
         present = [n for n in wanted if any(layout.source_column(n, list(file.header)) for file in files)]
-        blocks = BlockFolder(folder / kind, present)
+        blocks = BlockFolder(folder / kind, present, only_slots=_needs_only_slots(layout, kind))
         for found in read_into_blocks(files, layout, cleaner, blocks, threads, read):
             staged.rows[found.file] = found.rows
             staged.unreadable += found.unreadable
@@ -195,7 +195,7 @@ def _create_views(
     wanted = kind_columns(layout, kind)
     mine = people.condition() if people is not None else ""
     numbers = None if not mine or people is None else blocks.with_people(people)
-    cells = {name: name if name in blocks.columns else f"{_null(name)} AS {name}" for name in wanted}
+    cells = {name: name if name in blocks.kept else f"{_null(name)} AS {name}" for name in wanted}
     if "claim_id" in cells and layout.claim_key:
         cells["claim_id"] = f"{_joined_key(layout)} AS claim_id"
     if is_mixed(layout, kind):
@@ -240,6 +240,25 @@ def kind_columns(layout: Layout, kind: str) -> list[str]:
 def is_mixed(layout: Layout, kind: str) -> bool:
     """Tell whether a kind of file holds claims of all settings, told apart by their own column."""
     return "claim_kind" in layout.columns and any(role.endswith("_line") for role in layout.files[kind].provides)
+
+
+def _needs_only_slots(layout: Layout, kind: str) -> bool:
+    """Tell whether diagnoses of a kind of file are needed slot by slot alone; those of stays are part of a claim."""
+    return not any(role.startswith("inpatient") for role in layout.files[kind].provides)
+
+
+def columns_in_slots(delivery: Delivery, role: Role) -> dict[str, str]:
+    """Return the columns of a role that are kept as slots alone, each as SQL of the slots of a row."""
+    kind = next(kind for kind, about in delivery.layout.files.items() if role in about.provides)
+    if not _needs_only_slots(delivery.layout, kind):
+        return {}
+    columns = {}
+    present = [name for name in ROLE_COLUMNS[role] if columns_present(delivery, role, name)]
+    for position, (code, version) in slot_columns(present).items():
+        columns[code] = f"max(code) FILTER (position = {position})"
+        if version not in (None, "code_system"):
+            columns[version] = f"max(version) FILTER (position = {position})"
+    return columns
 
 
 def columns_present(delivery: Delivery, role: Role, canonical: str) -> bool:
