@@ -18,7 +18,7 @@ ROWS_OF_A_GROUP = 122_880
 MISSING = np.iinfo(np.int32).min
 """Stands for a missing whole number."""
 
-_LEVEL = 3  # of zstd
+_LEVEL = 1  # of zstd: coded cells take no less room with a higher one
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,12 @@ class Coded:
         """Return the same texts with a list of only those that come, unless the list is fixed."""
         if self.fixed:
             return self
-        shown = self.places[self.places >= 0]
-        if not len(shown):
-            return Coded(self.places, pa.array([], pa.string()))
-        low, high = int(shown.min()), int(shown.max()) + 1
-        comes = np.zeros(high - low, bool)
-        comes[shown - low] = True
-        place = (np.cumsum(comes) - 1).astype(np.int32)
-        places = np.where(self.places >= 0, place.take(self.places - low, mode="clip"), np.int32(-1))
-        chosen = np.flatnonzero(comes) + low
-        return Coded(places, self.texts.take(pa.array(chosen)))
+        comes = np.zeros(len(self.texts) + 1, bool)
+        comes[self.places] = True  # no text, -1, comes to stand at the end
+        chosen = np.flatnonzero(comes[:-1])
+        place = np.full(len(comes), -1, np.int32)
+        place[chosen] = np.arange(len(chosen), dtype=np.int32)
+        return Coded(place.take(self.places, mode="wrap"), self.texts.take(pa.array(chosen)))
 
     def arrow(self) -> pa.DictionaryArray:
         """Return them as Arrow holds them, with only the texts that come."""
