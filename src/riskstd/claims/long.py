@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from riskstd.claims.blocks import ROWS_OF_A_BLOCK, flat
 from riskstd.claims.build import FIRST_ICD10_DAY, LINE_TEXTS, SETTINGS, claims_in_use, kept_lines
-from riskstd.claims.ranges import Codes, Columns, PersonRanges, RangePart, row_order
+from riskstd.claims.ranges import Codes, Columns, PersonRanges, RangePart, row_order, small
 from riskstd.claims.rowgroups import MISSING, Coded, RowGroups
 from riskstd.claims.scan import in_order
 from riskstd.claims.staging import columns_present
@@ -39,8 +39,7 @@ _CLAIM_TEXTS = {
     "inpatient": (),
 }
 _MODIFIERS = ("modifier_1", "modifier_2", "modifier_3", "modifier_4")
-_ROLES = pa.array(["claim", "line", "principal"])  # in the order of rows of a claim
-_SETTINGS = pa.array(sorted(SETTINGS))
+_ROLES = ("claim", "line", "principal")  # in the order of rows of a claim
 _CLAIM, _LINE, _PRINCIPAL = range(3)
 _FIRST_ICD10 = int(np.datetime64(FIRST_ICD10_DAY, "D").astype(int))
 _BYTES_OF_A_ROW = 64  # that sorting needs
@@ -214,7 +213,7 @@ class _Collected:
         slots, claim = self._slots_of_block(setting, number, about["row"], about["day"])
         if slots is None:
             return self.ranges.part(persons, about | texts), []
-        position = _whole(slots, "position")
+        position = small(_whole(slots, "position"))
         cells = {
             "claim": claim,
             "role": np.where(position == 0, _PRINCIPAL, _CLAIM).astype(np.int8),
@@ -260,7 +259,8 @@ class _Collected:
         cells = self._cells_of_block(setting, number, _whole(lines, "row") % ROWS_OF_A_BLOCK)
         names = [n for n in LINE_TEXTS[setting] if n not in (*_MODIFIERS, "line_diagnosis", "line_version")]
         persons = _whole(lines, "person_key")
-        about = {name: _whole(lines, name) for name in ("claim_row", "line_number", "day", "tie")}
+        about = {name: _whole(lines, name) for name in ("claim_row", "line_number", "day")}
+        about["tie"] = small(_whole(lines, "tie"))
         columns = {name: self._numbers(cells, name) for name in names}
         columns["modifiers"] = self._modifiers(cells)
         diagnoses = self._line_diagnoses(persons, lines, cells, about) if setting == "professional" else []
@@ -276,7 +276,7 @@ class _Collected:
             if "line_version" in cells.column_names
             else np.zeros(len(numbers), np.int8)
         )
-        position = np.where(about["line_number"] == MISSING, 0, about["line_number"]).astype(np.int32)
+        position = small(np.where(about["line_number"] == MISSING, 0, about["line_number"]))
         columns = {
             "claim_row": about["claim_row"],
             "day": _whole(lines, "last_day"),
@@ -297,7 +297,7 @@ class _Collected:
 
     def _numbers(self, cells: pa.Table, name: str) -> np.ndarray:
         if name not in cells.column_names:
-            return np.full(cells.num_rows, -1, np.int32)
+            return np.full(cells.num_rows, -1, np.int8)
         return self.code(name).number(_coded(cells.column(name)))
 
     def _modifiers(self, cells: pa.Table) -> np.ndarray:
@@ -311,7 +311,7 @@ class _Collected:
             texts = self.code("modifier").texts()
             joined = [" ".join(texts[n] for n in numbers if n >= 0) for numbers in sets]
             out[some] = self.code("modifiers").number_texts(joined)[:-1][which.ravel()]
-        return out
+        return small(out)
 
     def sorted_claims(self, number: int) -> _Claims:
         """Claims of a range of all settings, with their place in order of person and claim identifier."""
@@ -463,9 +463,9 @@ def _sorted_diagnoses(collected: _Collected, number: int, claims: _Claims) -> di
     return {
         "person_key": claims.person[claim],
         "claim_id": claims.text(claim),
-        "setting": Coded(rows["setting"][order].astype(np.int32), _SETTINGS, fixed=True),
+        "setting": Coded(rows["setting"][order].astype(np.int32), pa.array(sorted(SETTINGS)), fixed=True),
         "service_date": rows["day"][order],
-        "role": Coded(rows["role"][order].astype(np.int32), _ROLES, fixed=True),
+        "role": Coded(rows["role"][order].astype(np.int32), pa.array(_ROLES), fixed=True),
         "position": rows["position"][order],
         "code": rows["code"][order],
         "icd_version": rows["version"][order],

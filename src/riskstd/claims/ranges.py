@@ -140,7 +140,7 @@ class Codes:
     --------
     >>> codes = Codes()
     >>> codes.number(pa.array(["b", None, "a", "b"]).dictionary_encode())
-    array([ 0, -1,  1,  0], dtype=int32)
+    array([ 0, -1,  1,  0], dtype=int8)
     >>> place, texts = codes.in_order()
     >>> place, texts.to_pylist()
     (array([ 1,  0, -1], dtype=int32), ['a', 'b'])
@@ -152,7 +152,7 @@ class Codes:
 
     def number(self, cells: pa.DictionaryArray) -> np.ndarray:
         """Return the number of each cell's text."""
-        numbers = self.number_texts(cells.dictionary.to_pylist())
+        numbers = small(self.number_texts(cells.dictionary.to_pylist()))
         indices = cells.indices
         if indices.null_count:
             indices = indices.fill_null(len(numbers) - 1)
@@ -177,6 +177,20 @@ class Codes:
         place = np.full(len(texts) + 1, -1, np.int32)
         place[order] = np.arange(len(texts))
         return place, pa.array([texts[n] for n in order], pa.string())
+
+
+def small(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers in as few bytes as hold all of them.
+
+    Examples
+    --------
+    >>> small(np.array([3, -1, 200])).dtype
+    dtype('int16')
+    """
+    if not len(values):
+        return values.astype(np.int8)
+    ends = (np.min_scalar_type(min(int(values.min()), -1)), np.min_scalar_type(-int(values.max()) - 1))
+    return values.astype(np.promote_types(*ends), copy=False)
 
 
 def row_order(*keys: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callabl
     )
     parse = arrow_csv.ParseOptions(delimiter=file.delimiter or ",", quote_char='"', double_quote=True)
 
-    def read(block: pa.Buffer) -> tuple[pa.Table, int]:
+    def read(block: pa.Buffer, room: bytearray) -> tuple[pa.Table, int]:
         options = arrow_csv.ReadOptions(use_threads=False, column_names=list(file.header), block_size=block.size + 1)
         try:
             table = arrow_csv.read_csv(
@@ -65,10 +65,12 @@ def plain_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callabl
             )
         except pa.ArrowInvalid:
             raise NotPlainError(file.name) from None
+        rooms.append(room)
         return table, block.size
 
-    for block in _blocks(file):
-        yield partial(read, block)
+    rooms: deque[bytearray] = deque()
+    for block, room in _blocks(file, rooms):
+        yield partial(read, block, room)
 
 
 def parquet_blocks(file: SourceFile, columns: dict[str, bool]) -> Iterator[Callable[[], pa.Table]]:
@@ -145,24 +147,35 @@ def in_order(tasks: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
                 future.cancel()
 
 
-def _blocks(file: SourceFile) -> Iterator[pa.Buffer]:
-    """Whole lines of a file after its header, some megabytes at a time."""
+def _blocks(file: SourceFile, rooms: deque[bytearray]) -> Iterator[tuple[pa.Buffer, bytearray]]:
+    """Whole lines of a file after its header, some megabytes at a time, each with the room it lies in.
+
+    Rooms that are put among `rooms` are used again: fresh ones cost time to be filled for the first time.
+    """
     packed = file.path.suffix.lower() == ".gz"
     with pa.input_stream(str(file.path), compression="gzip" if packed else None, buffer_size=0) as stream:
         rest, headed = b"", False
         while True:
-            room = bytearray(len(rest) + BLOCK_BYTES)
+            room = _room(rooms, len(rest) + BLOCK_BYTES)
             room[: len(rest)] = rest
-            read = stream.readinto(memoryview(room)[len(rest) :])
+            read = stream.readinto(memoryview(room)[len(rest) : len(rest) + BLOCK_BYTES])
             size = len(rest) + read
             start = 0 if headed else _after_header(room, size)
             headed = headed or start > 0
             cut = (room.rfind(b"\n", start, size) + 1 if read else size) if headed else 0
             rest = bytes(memoryview(room)[max(cut, start) : size])
             if cut > start and (read or room[start:cut].strip()):
-                yield pa.py_buffer(room).slice(start, cut - start)
+                yield pa.py_buffer(room).slice(start, cut - start), room
             if not read:
                 return
+
+
+def _room(rooms: deque[bytearray], size: int) -> bytearray:
+    try:
+        room = rooms.popleft()
+    except IndexError:
+        room = bytearray()
+    return room if len(room) >= size else bytearray(size + BLOCK_BYTES // 8)
 
 
 def _after_header(room: bytearray, size: int) -> int:
