@@ -37,7 +37,7 @@ READER = "4"
 
 _MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
 
-_SHARE_OF_ENGINE = 0.85
+_SHARE_OF_ENGINE = 0.6
 """Of the memory that reading may take: the rest is for blocks and sorting, which the engine does not see."""
 
 _SHARE_OF_READING = 0.5

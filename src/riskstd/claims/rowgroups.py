@@ -72,9 +72,9 @@ def _as_texts(raw: np.ndarray) -> pa.Array:
 class RowGroups:
     """A Parquet file of a declared table that takes sorted rows piece by piece.
 
-    Row groups have the same rows whatever the pieces, so that bytes do not depend on them. Statistics tell the range
-    of numbers and days; those of texts, which rows are not sorted by, would tell nothing. Days and person keys, which
+    Row groups have the same rows whatever the pieces, so that bytes do not depend on them. Days and person keys, which
     rows are sorted by, are kept as they are: a list of the days of a group takes more room and time than they do.
+    Statistics tell their range; those of other columns would tell nothing.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class RowGroups:
             compression="zstd",
             compression_level=_LEVEL,
             use_dictionary=[f.name for f in self._schema if f.name in coded or pa.types.is_int32(f.type)],
-            write_statistics=[f.name for f in self._schema if not pa.types.is_string(f.type)],
+            write_statistics=[f.name for f in self._schema if pa.types.is_date(f.type) or pa.types.is_int64(f.type)],
             store_schema=False,
         )
         self._waiting: list[tuple[int, dict[str, Column]]] = []
