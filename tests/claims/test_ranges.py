@@ -34,8 +34,8 @@ def test_ranges_on_disk_hold_what_ranges_in_memory_hold(tmp_path):
     assert kept[1].load("lines", 3) == {}
 
 
-@pytest.mark.parametrize("top", [9, 1 << 40])
-def test_rows_are_ordered_by_numbers_that_fit_one_number_or_do_not(top):
+@pytest.mark.parametrize("top", [9, 1 << 18, 1 << 19, 1 << 40])
+def test_rows_are_ordered_by_numbers_that_fit_one_number_with_their_places_or_do_not(top):
     random = np.random.default_rng(2)
     keys = [random.integers(-top, top, 300) for _ in range(3)]
     rows = list(zip(*(key.tolist() for key in keys), strict=True))

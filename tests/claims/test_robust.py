@@ -95,6 +95,29 @@ def test_base_rows_that_differ_are_counted(tmp_path):
     assert claims.counts["notes"]["claims_with_two_different_base_rows"] == 1
 
 
+@pytest.mark.parametrize("setting", ["carrier", "outpatient"])
+def test_of_base_rows_that_differ_in_a_slot_the_first_by_its_cells_is_kept(tmp_path, setting):
+    kept = set()
+    for order in (1, -1):
+        rows = deliveries.ccw_rows()
+        first = rows[f"{setting}_base"][0]
+        copies = [first | {"ICD_DGNS_CD3": code, "ICD_DGNS_VRSN_CD3": "0"} for code in ("", "K635", "D126")][::order]
+        rows[f"{setting}_base"] = [*copies, *rows[f"{setting}_base"][1:]]
+        claims = read_claims(deliveries.write(tmp_path / f"in{order}", rows))
+        assert claims.counts["notes"]["claims_with_two_different_base_rows"] == 1
+        codes = to_frame(claims.diagnoses.filter(claims.diagnoses.position == 3))
+        kept.update(codes.loc[codes["claim_id"] == first["CLM_ID"], "code"])
+    assert kept == {"D126"}
+
+
+def test_base_rows_with_another_version_of_an_empty_slot_are_the_same(tmp_path):
+    rows = deliveries.ccw_rows()
+    first = rows["carrier_base"][0] | {"ICD_DGNS_CD2": "", "ICD_DGNS_VRSN_CD2": ""}
+    rows["carrier_base"] = [first, first | {"ICD_DGNS_VRSN_CD2": "0"}, *rows["carrier_base"][1:]]
+    claims = read_claims(deliveries.write(tmp_path / "in", rows))
+    assert claims.counts["notes"]["claims_with_two_different_base_rows"] == 0
+
+
 def test_claim_without_lines_keeps_its_diagnoses_and_is_counted(tmp_path):
     rows = deliveries.ccw_rows()
     rows["outpatient_base"].append(deliveries.outpatient_claim("P1", "O9", "20230301", PRNCPAL_DGNS_CD="K5090"))

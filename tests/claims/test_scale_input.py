@@ -100,6 +100,54 @@ def test_a_quoted_cell_over_two_lines_is_read_as_before(tmp_path):
     assert read_claims(folder).counts["kept"]["professional_lines"] == 100
 
 
+@pytest.fixture
+def three_files(tmp_path):
+    """Lines in three files, of which the second is not plain: DuckDB reads it, and the third begins anew."""
+    rows = deliveries.ccw_rows()
+    del rows["carrier_line"]
+    folder = deliveries.write(tmp_path / "in", rows)
+    lines = deliveries.table(many_lines(600)).splitlines(keepends=True)
+    for part in range(3):
+        text = "".join([lines[0], *lines[1 + part * 200 : 201 + part * 200]])
+        text = text.replace(",71,", ',"71\n",', 1) if part == 1 else text
+        (folder / f"carrier_line_{part}.csv").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_that_is_not_plain_among_plain_ones(three_files, tmp_path):
+    told = []
+    mixed = read_claims(three_files, out=tmp_path / "mixed", progress=lambda done, _, what: told.append((done, what)))
+    assert mixed.counts["kept"]["professional_lines"] == 600
+    assert [file["rows"] for file in mixed.counts["files"] if file["kind"] == "carrier_line"] == [200, 200, 200]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    whole = three_files / "carrier_line_1.csv"
+    whole.write_text(whole.read_text("utf-8").replace('"71\n"', "71"), "utf-8")
+    read_claims(three_files, out=tmp_path / "plain")
+    for table in CLAIMS_TABLES:
+        one, other = ((tmp_path / name / f"{table.name}.parquet").read_bytes() for name in ("mixed", "plain"))
+        assert one == other, table.name
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_of_two_malformed_files_the_first_is_named(three_files):
+    for part in (1, 2):
+        with (three_files / f"carrier_line_{part}.csv").open("a", encoding="utf-8") as file:
+            file.write("P1,C1\n")
+    with pytest.raises(ClaimsError, match=r"carrier_line_1\.csv has rows that do not fit its header"):
+        read_claims(three_files)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_rows_are_counted_through_files(three_files):
+    third = three_files / "carrier_line_2.csv"
+    lines = third.read_text("utf-8").splitlines(keepends=True)
+    lines[150] = lines[150].replace("20230502", "soon", 1)
+    third.write_text("".join(lines), "utf-8")
+    with pytest.raises(ClaimsError, match=r"first at data row\(s\) 150 of carrier_line_2\.csv"):
+        read_claims(three_files)
+
+
 def test_columns_whose_type_drifts_between_years_are_the_same_values(tmp_path):
     rows = deliveries.ccw_rows()
     for name, some in rows.items():

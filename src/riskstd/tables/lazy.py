@@ -47,8 +47,12 @@ def count_rows(table: ir.Table) -> int:
 
 
 def to_frame(table: ir.Table | pa.Table) -> pd.DataFrame:
-    """Return a lazy or Arrow table as a pandas frame; dates as datetime64."""
+    """Return a lazy or Arrow table as a pandas frame; dates as datetime64.
+
+    Columns of a lazy table are let go one by one as they are turned, so that the rows are not held twice.
+    """
     import pyarrow as pa
 
-    arrow = table if isinstance(table, pa.Table) else table.to_pyarrow()
-    return arrow.to_pandas(date_as_object=False)
+    if isinstance(table, pa.Table):
+        return table.to_pandas(date_as_object=False)
+    return table.to_pyarrow().to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
