@@ -61,3 +61,17 @@ def test_bytes_do_not_depend_on_the_pieces(tmp_path, monkeypatch, cuts):
     assert found.column("claim_id").to_pylist() == [text.decode() for text in ids]
     assert found.column("code").to_pylist() == [None if n < 0 else "abc"[n] for n in codes]
     assert found.column("day").null_count == 5
+
+
+@pytest.mark.parametrize("cuts", [[12], [3, 9], [1, 1, 4, 6]])
+def test_a_fixed_list_is_written_whole_whatever_the_pieces(tmp_path, monkeypatch, cuts):
+    monkeypatch.setattr(rowgroups, "ROWS_OF_A_GROUP", 5)
+    days, codes = np.arange(12, dtype=np.int32), np.array([0] * 6 + [2] * 6, np.int32)
+    for name, sizes in (("one", [5, 7]), ("other", cuts)):
+        writer, at = RowGroups(TABLE, tmp_path / name), 0
+        for size in sizes:
+            rows = slice(at, at := at + size)
+            code = Coded(codes[rows], pa.array(["a", "b", "c"]), fixed=True)
+            writer.add({"claim_id": np.full(size, b"c", "S1"), "day": days[rows], "code": code})
+        writer.close()
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()

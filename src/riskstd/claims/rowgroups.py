@@ -158,7 +158,7 @@ def _joined(parts: list[Column]) -> Column:
     coded = [part for part in parts if isinstance(part, Coded)]
     if not coded:
         return np.concatenate(parts)  # type: ignore[arg-type]
-    if any(part.texts is not coded[0].texts for part in coded):
+    if not coded[0].fixed and any(part.texts is not coded[0].texts for part in coded):
         coded = _with_one_list([part.used() for part in coded])
     return Coded(np.concatenate([part.places for part in coded]), coded[0].texts, coded[0].fixed)
 
