@@ -21,7 +21,7 @@ def test_ranges_on_disk_hold_what_ranges_in_memory_hold(tmp_path):
     for size in (40, 1, 90):
         persons = random.integers(1, 51, size)
         columns = {"day": random.integers(0, 9, size, np.int32), "id": np.array([f"c{p}" for p in persons], "S5")}
-        places = [ranges.add("lines", persons, columns) for ranges in kept]
+        places = [ranges.keep("lines", ranges.part(persons, columns)) for ranges in kept]
         assert np.array_equal(*places)
     sizes = []
     for number in range(7):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,36 +75,29 @@ def read_into_blocks(
     done: list[FileRead] = []
     while len(done) < len(files):
         readings = [_Reading(file, layout, cleaner, blocks, threads) for file in files[len(done) :]]
-        plain = _read_plain(readings, threads, told)
+        plain: list[FileRead] = []
+        try:
+            plain.extend(_read(readings, (task for reading in readings for task in reading.plain()), threads, told))
+        except NotPlainError:
+            reading = readings[len(plain)]
+            reading.forget()
+            plain.extend(_read([reading], reading.as_text(), threads, told))
         done += plain
-        if len(done) < len(files):
-            done.append(_read_as_text(readings[len(plain)], threads, told))
     return done
 
 
-def _read_plain(readings: list[_Reading], threads: int, told: Told) -> list[FileRead]:
-    """Read files the fast way up to the first that is not plain; one begins while the last blocks of one are read."""
-    done: list[FileRead] = []
-    found = _Found()
-    try:
-        for block in in_order((task for reading in readings for task in reading.plain()), threads):
-            name = readings[len(done)].file.name
-            found.add(block)
-            told(name, block.bytes)
-            if block.ends_file:
-                done.append(found.of_file(readings[len(done)]))
-                found = _Found()
-    except NotPlainError:
-        readings[len(done)].forget()
-    return done
-
-
-def _read_as_text(reading: _Reading, threads: int, told: Told) -> FileRead:
-    found = _Found()
-    for block in in_order(reading.as_text(), threads):
+def _read(
+    readings: list[_Reading], tasks: Iterable[Callable[[], _Block]], threads: int, told: Told
+) -> Iterator[FileRead]:
+    """Work off the blocks of files, one file begun while the last blocks of another are read; tell of each file."""
+    waiting = iter(readings)
+    found = _Found(next(waiting))
+    for block in in_order(tasks, threads):
         found.add(block)
-        told(reading.file.name, block.bytes)
-    return found.of_file(reading)
+        told(found.reading.file.name, block.bytes)
+        if block.ends_file:
+            yield found.of_file()
+            found = _Found(next(waiting, found.reading))
 
 
 @dataclass(frozen=True)
@@ -119,6 +112,7 @@ class _Block:
 class _Found:
     """Rows of a file so far, and by column how many cells cannot be read and the first of them."""
 
+    reading: _Reading
     rows: int = 0
     bad: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -126,8 +120,8 @@ class _Found:
         _note_places(self.bad, block.unreadable, self.rows)
         self.rows += block.rows
 
-    def of_file(self, reading: _Reading) -> FileRead:
-        file, sources = reading.file, reading.sources
+    def of_file(self) -> FileRead:
+        file, sources = self.reading.file, self.reading.sources
         cells = [
             UnreadableCells(file.kind, name, sources[name], file.name, count, tuple(places))
             for name, (count, places) in self.bad.items()

@@ -210,9 +210,10 @@ class _Collected:
         texts = {name: self.code(name).number(_coded(claims.column(name))) for name in _CLAIM_TEXTS[setting]}
         about = {"person": persons.astype(np.int32), "row": _whole(claims, "row"), "day": _whole(claims, "day")}
         about["claim_id"] = _fixed_width(flat(claims.column("claim_id")), self.width)
+        own = self.ranges.part(persons, about | texts)
         slots, claim = self._slots_of_block(setting, number, about["row"], about["day"])
         if slots is None:
-            return self.ranges.part(persons, about | texts), []
+            return own, []
         position = small(_whole(slots, "position"))
         cells = {
             "claim": claim,
@@ -227,7 +228,7 @@ class _Collected:
             again = {name: values[first] for name, values in cells.items()}
             again |= {"role": np.full_like(again["role"], _PRINCIPAL), "position": again["position"] * 0}
             diagnoses += self.ranges.part(persons[again["claim"]], again)
-        return self.ranges.part(persons, about | texts), diagnoses
+        return own, diagnoses
 
     def _slots_of_block(
         self, setting: str, number: int, rows: np.ndarray, days: np.ndarray

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Columns = dict[str, np.ndarray]
-_RADIX = 1 << 15  # whole numbers of 16 bits are sorted without comparing
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class PersonRanges:
     Examples
     --------
     >>> ranges = PersonRanges(10, 2)
-    >>> ranges.add("visits", np.array([9, 1, 2]), {"day": np.array([5, 6, 7])})
+    >>> ranges.keep("visits", ranges.part(np.array([9, 1, 2]), {"day": np.array([5, 6, 7])}))
     array([0, 0, 1], dtype=int32)
     >>> ranges.load("visits", 0)["day"], ranges.load("visits", 1)["day"]
     (array([6, 7]), array([5]))
@@ -64,10 +63,6 @@ class PersonRanges:
         if folder is not None:
             folder.mkdir(parents=True)
 
-    def add(self, table: str, persons: np.ndarray, columns: Columns) -> np.ndarray:
-        """Add rows; return the place of each among the rows of its table and range."""
-        return self.keep(table, self.part(persons, columns))
-
     def part(self, persons: np.ndarray, columns: Columns) -> list[RangePart]:
         """Cut rows by range, without adding them; on any thread."""
         if not len(persons):
@@ -76,7 +71,7 @@ class PersonRanges:
         if low == high:
             return [RangePart(int(low), None, columns)]
         which = np.searchsorted(self._first, persons, "right") - 1
-        order = np.argsort(which.astype(np.int16 if self.count <= _RADIX else np.int64), kind="stable")
+        order = np.argsort(small(which), kind="stable")  # numbers of a byte or two are sorted without comparing
         numbers, starts = np.unique(which[order], return_index=True)
         rows = np.split(order, starts[1:])
         return [

@@ -171,10 +171,7 @@ def _blocks(file: SourceFile, rooms: deque[bytearray]) -> Iterator[tuple[pa.Buff
 
 
 def _room(rooms: deque[bytearray], size: int) -> bytearray:
-    try:
-        room = rooms.popleft()
-    except IndexError:
-        room = bytearray()
+    room = rooms.popleft() if rooms else bytearray()
     return room if len(room) >= size else bytearray(size + BLOCK_BYTES // 8)
 
 
