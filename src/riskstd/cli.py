@@ -148,7 +148,7 @@ def validate(
     folder: Annotated[Path, typer.Argument(help="Folder of claim files.")],
     layout: LayoutOption = "auto",
     bad_rows: BadRowsOption = "error",
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory for reading, for example 4GB.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is in claim files, and what is wrong with them."""
@@ -195,7 +195,7 @@ def run(
     profile: Annotated[str, typer.Option(help="Audience of the report: facility or public.")] = "facility",
     engine: Annotated[str, typer.Option(help="Engine of the claims steps: duckdb or spark.")] = "duckdb",
     bad_rows: BadRowsOption = "error",
-    memory: Annotated[str | None, typer.Option(help="Memory limit of the engine, for example 4GB.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory for reading and claims steps, for example 4GB.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip measures that are done, reuse claims tables.")] = False,
     overwrite: OverwriteOption = False,
 ) -> None:

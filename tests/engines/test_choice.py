@@ -9,7 +9,7 @@ import ibis
 import pytest
 
 import riskstd
-from riskstd.engines import check_engine, engine_of, open_engine
+from riskstd.engines import check_engine, engine_of, open_engine, release_memory
 from riskstd.engines.local import local_settings
 from riskstd.engines.session import require_java, require_pyspark, require_version
 from riskstd.errors import OptionError
@@ -122,5 +122,31 @@ def test_memory_of_spark(memory, heap, tmp_path):
 def test_memory_limit_of_duckdb_holds():
     connection = open_engine("duckdb", memory="300MB", cores=1).connection
     limit, threads = connection.raw_sql("SELECT current_setting('memory_limit'), current_setting('threads')").fetchone()
-    assert limit == "286.1 MiB"
+    assert limit == "228.8 MiB", "four fifths; frames take the rest"
     assert threads == 1
+
+
+def _kept_mb(connection):
+    sums = "SELECT sum(memory_usage_bytes) / 1e6, sum(temporary_storage_bytes) / 1e6 FROM duckdb_memory()"
+    return connection.raw_sql(sums).fetchone()
+
+
+def test_an_engine_with_a_limit_gives_its_memory_back():
+    connection = open_engine("duckdb", memory="500MB", cores=1).connection
+    connection.raw_sql("CREATE TEMP TABLE kept AS SELECT hash(range) AS number FROM range(15_000_000)")
+    limit, (before, _) = connection.raw_sql("SELECT current_setting('memory_limit')").fetchone(), _kept_mb(connection)
+    release_memory(connection)
+    memory, disk = _kept_mb(connection)
+    assert before > 100 > 55 > memory
+    assert disk > 50
+    assert connection.raw_sql("SELECT current_setting('memory_limit')").fetchone() == limit
+    assert connection.raw_sql("SELECT count(DISTINCT number) FROM kept").fetchone() == (15_000_000,)
+
+
+@pytest.mark.parametrize("engine", ["own", "given"])
+def test_an_engine_without_a_limit_keeps_its_memory(engine):
+    connection = open_engine("duckdb" if engine == "own" else ibis.duckdb.connect()).connection
+    connection.raw_sql("CREATE TEMP TABLE kept AS SELECT hash(range) AS number FROM range(15_000_000)")
+    before = _kept_mb(connection)
+    release_memory(connection)
+    assert _kept_mb(connection) == before

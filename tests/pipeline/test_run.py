@@ -86,6 +86,20 @@ def test_manifest_says_what_went_in(run):
     assert set(manifest["definition"]["tables"]) == set(run.measure.tables_used())
 
 
+def test_a_finished_run_holds_no_frames_and_gives_them_again(run, tmp_path):
+    run.cohort.release_frames()
+    assert not {"procedures", "excluded"} & vars(run.cohort).keys()
+    saved = pq.read_table(run.folder / "index_procedures.parquet").to_pandas()
+    assert run.cohort.procedures["claim_id"].tolist() == saved["claim_id"].tolist()
+    assert run.cohort.procedures is run.cohort.procedures
+    fresh = riskstd.run_measure("ASC-18", claims=run.cohort.claims, out=tmp_path, interval="none")
+    assert not {"procedures", "excluded"} & vars(fresh.cohort).keys()
+    assert not {"visits", "outcomes"} & vars(fresh.visits).keys()
+    assert not {"table", "unmapped_codes"} & vars(fresh.risk).keys()
+    assert fresh.visits.visits.equals(run.visits.visits)
+    assert fresh.risk.table.equals(run.risk.table)
+
+
 def test_same_seed_same_bytes_on_one_thread_or_many(run, claims, tmp_path):
     con = ibis.duckdb.connect(threads=1)
     one_thread = Claims.from_folder(claims.folder, connection=con)

@@ -25,7 +25,7 @@ from riskstd.claims.long import LONG_TABLES, LongTables
 from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
-from riskstd.engines.embedded import limit_memory, memory_limit
+from riskstd.engines.embedded import limit_memory
 from riskstd.engines.shortage import in_words
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
@@ -66,7 +66,7 @@ def read_claims(
     bad_rows : {'error', 'set_aside'}
         What to do with dates that cannot be read.
     memory : str, optional
-        Memory limit of the engine, for example `4GB`; larger data spill to disk.
+        Memory for reading, for example `4GB`, most of it the engine's; larger data spill to disk.
     progress : callable, optional
         Called with steps done, steps in all, and what is being done.
 
@@ -149,9 +149,7 @@ def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None)
     # Sizes of files are guessed from the first, which is empty: the engine would take millions of claims for none and
     # gather them to look people up in. The right side of every join here is the one to gather.
     con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    limit_memory(con, memory)
-    if memory is not None:
-        con.execute(f"SET memory_limit = '{int(_SHARE_OF_ENGINE * memory_limit(con))}B'")
+    limit_memory(con, memory, _SHARE_OF_ENGINE)
 
 
 def _read(

@@ -18,7 +18,7 @@ from riskstd.cohort.exclusions import Context, rule_of
 from riskstd.cohort.lines import PLACE_OF_SERVICE_ONLY, tells_by_place_only
 from riskstd.errors import OptionError
 from riskstd.interpreter import rare_collections
-from riskstd.tables import to_frame
+from riskstd.tables import LazyFrames, to_frame
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,7 +44,7 @@ COHORT_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Cohort:
+class Cohort(LazyFrames):
     """Index procedures, excluded procedures with their first reason, and the attrition.
 
     Attributes

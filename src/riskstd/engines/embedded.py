@@ -12,6 +12,7 @@ import duckdb
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
+from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 
 from riskstd.engines.scratch import new_scratch
@@ -19,9 +20,18 @@ from riskstd.errors import OptionError
 
 _SCHEMA = "main"
 
+_SHARE_OF_ENGINE = 0.8
+"""Of the memory that the claims steps may take: the rest is for frames, which the engine does not see."""
+
+_LEAST_MEMORY = "50MB"
+"""What an engine that has nothing to do keeps."""
+
 
 class EmbeddedConnection(Backend):
     """Ibis on DuckDB for many small steps: what a kept table holds is known, so DuckDB is not asked for it again."""
+
+    limit_bytes: int | None = None
+    """Memory that it may take, where a limit was asked for."""
 
     def create_table(self, name: str, /, obj: Any = None, *, schema: Any = None, temp: bool = False, **others: Any):
         """Work a lazy table out and keep it; anything else as in ibis."""
@@ -49,7 +59,8 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     Parameters
     ----------
     memory : str, optional
-        Limit, for example `1GB`; four fifths of the machine if left out.
+        What the claims steps may take, for example `1GB`: the engine gets four fifths of it. Four fifths of the
+        machine if left out.
     cores : int, optional
         Cores to use; all if left out.
 
@@ -65,8 +76,8 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     Examples
     --------
     >>> engine = connect_duckdb(memory="500MB")
-    >>> engine.raw_sql("SELECT current_setting('memory_limit')").fetchone()
-    ('476.8 MiB',)
+    >>> round(memory_limit(engine.con) / 1e6)
+    400
     """
     scratch = new_scratch()
     opened = EmbeddedConnection().connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
@@ -75,8 +86,26 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     if cores is not None:
         engine.raw_sql(f"SET threads = {int(cores)}")
     _skip_waits_for_disk(engine.con)
-    limit_memory(engine.con, memory)
+    engine.limit_bytes = limit_memory(engine.con, memory, _SHARE_OF_ENGINE)
     return engine
+
+
+def release_memory(connection: BaseBackend) -> None:
+    """Put what an engine with a memory limit keeps in memory on the disk, so that others may take that memory.
+
+    Examples
+    --------
+    >>> engine = connect_duckdb(memory="500MB")
+    >>> release_memory(engine)
+    >>> round(memory_limit(engine.con) / 1e6)
+    400
+    """
+    if not (isinstance(connection, EmbeddedConnection) and connection.limit_bytes):
+        return
+    # What cannot go to the disk stays where it is.
+    with contextlib.suppress(duckdb.OutOfMemoryException):
+        connection.con.execute(f"SET memory_limit = '{_LEAST_MEMORY}'")
+    connection.con.execute(f"SET memory_limit = '{connection.limit_bytes}B'")
 
 
 def _skip_waits_for_disk(con: duckdb.DuckDBPyConnection) -> None:
@@ -86,8 +115,13 @@ def _skip_waits_for_disk(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("SET fsync_mode = 'NONE'")
 
 
-def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None) -> None:
-    """Set the memory limit of a DuckDB; its own stays if none is given.
+def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None, share: float) -> int | None:
+    """Set the memory limit of a DuckDB to a share of what is given; its own stays if nothing is.
+
+    Returns
+    -------
+    int or None
+        The limit in bytes that was set.
 
     Raises
     ------
@@ -95,11 +129,14 @@ def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None) -> None:
         When the limit cannot be read.
     """
     if memory is None:
-        return
+        return None
     try:
         con.execute("SET memory_limit = '" + memory.replace("'", "''") + "'")
     except duckdb.Error:
         raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
+    limit_bytes = int(share * memory_limit(con))
+    con.execute(f"SET memory_limit = '{limit_bytes}B'")
+    return limit_bytes
 
 
 def memory_limit(con: duckdb.DuckDBPyConnection) -> float:

@@ -12,7 +12,7 @@ from riskstd.claims.cut import narrowest
 from riskstd.claims.visits import visits_of_candidates
 from riskstd.interpreter import rare_collections
 from riskstd.outcome.planned import StayCodes, codes_of_stays, judge_stays, newer_code_notes
-from riskstd.tables import HOSPITAL_VISITS, to_frame
+from riskstd.tables import HOSPITAL_VISITS, LazyFrames, to_frame
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -32,7 +32,7 @@ class HasProcedures(Protocol):
 
 
 @dataclass(frozen=True)
-class Visits:
+class Visits(LazyFrames):
     """Visits in the window and outcomes.
 
     Attributes

@@ -15,7 +15,7 @@ from riskstd.claims import Claims
 from riskstd.claims.cut import CutClaims
 from riskstd.cohort import Cohort, build_cohort
 from riskstd.cohort.cut import cut_claims
-from riskstd.engines import AnyEngine, check_engine, engine_of
+from riskstd.engines import AnyEngine, check_engine, engine_of, release_memory
 from riskstd.errors import FitError, InputError, TooFewDataError
 from riskstd.outcome import Visits, find_hospital_visits
 from riskstd.pipeline.engine import claims_for_run, memory_errors
@@ -130,8 +130,9 @@ def run_measure(
     engine : {'duckdb', 'spark'}, Spark session or ibis connection, optional
         Engine of the claims steps; that of the claims, else DuckDB, if left out. See docs/spark.md.
     memory : str, optional
-        Memory limit of the engine, for example `1GB`; more spills to the folder for temporary files. An engine that
-        runs already has its own.
+        Memory for reading and the claims steps, for example `1GB`, most of it the engine's; more spills to the folder
+        for temporary files. Python itself and the procedures of a measure come on top. An engine that runs already
+        has its own limit.
     overwrite : bool
         Replace a run that is there.
     progress : callable, optional
@@ -195,7 +196,9 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         risk = build_risk_factors(claims, cohort, measure)
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
-        modelled, reason = model_or_reason(measure, cohort, visits, risk, settings, parts)
+        frames = cohort.procedures, visits.outcomes, risk.table
+        release_memory(claims.connection)
+        modelled, reason = model_or_reason(measure, *frames, settings, parts)
     return {
         "cohort": cohort,
         "visits": visits,
@@ -207,15 +210,20 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
 
 
 def model_or_reason(
-    measure: Measure, cohort: Cohort, visits: Visits, risk: RiskFactors, settings: RunSettings, parts: Parts
+    measure: Measure,
+    procedures: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    factors: pd.DataFrame,
+    settings: RunSettings,
+    parts: Parts,
 ) -> tuple[Modelled | None, str]:
     """Return the model and rates of a run's settings, or why there are none."""
     # Whatever the model refuses here was built by the stages before it: the data are too few, not wrong.
     try:
         modelled = model_outcomes(
-            cohort.procedures,
-            visits.outcomes,
-            risk.table,
+            procedures,
+            outcomes,
+            factors,
             measure,
             method=settings.method,
             n_nodes=settings.n_nodes,
@@ -240,15 +248,20 @@ def _write(
     parts.start(f"{measure.id}: writing")
     cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
     modelled: Modelled | None = results["modelled"]
+    counts = _counts(results)
     ids = _person_ids(claims, cohort)
-    write_csv(cohort.attrition, folder / "attrition.csv")
-    procedures = _named(cohort.procedures, ids)
-    write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
-    write_parquet(_named(cohort.excluded, ids), folder / "excluded_procedures.parquet", EXCLUDED_PROCEDURES)
     write_parquet(visits.visits, folder / "hospital_visits.parquet", HOSPITAL_VISITS)
+    release_memory(claims.connection)
+    write_csv(cohort.attrition, folder / "attrition.csv")
+    write_parquet(_named(cohort.excluded, ids), folder / "excluded_procedures.parquet", EXCLUDED_PROCEDURES)
     write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
     write_parquet(risk.table, folder / "risk_factors.parquet")
     write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
+    procedures = _named(cohort.procedures, ids)
+    # Of millions of procedures every table that stays in memory is felt.
+    cohort.release_frames()
+    del ids
+    write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
     model, frame, cases = None, None, None
     if modelled is not None:
         model = describe_model(modelled, measure)
@@ -257,9 +270,11 @@ def _write(
         write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
         write_csv(frame, folder / "facility_rates.csv")
         cases = read_cases(procedures, visits.visits, visits.outcomes, risk.table, model, frame)
+    del procedures
+    risk.release_frames()
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
-    manifest = _manifest(measure, claims, settings, results, notes)
+    manifest = _manifest(measure, claims, settings, results, counts, notes)
     content = report_input(
         measure,
         manifest,
@@ -272,6 +287,7 @@ def _write(
     write_report_files(content, folder, profile=check_profile(settings.profile), cases=cases)
     results["timings"]["report"] = round(time.perf_counter() - start, 3)
     write_json(manifest, folder / MANIFEST)
+    visits.release_frames()
     parts.finish(f"{measure.id}: done")
 
 
@@ -280,26 +296,31 @@ def _manifest(
     claims: Claims,
     settings: RunSettings,
     results: dict[str, Any],
+    counts: dict[str, int],
     notes: list[str],
 ) -> dict[str, Any]:
-    outcomes = results["visits"].outcomes["outcome"]
     return {
         "definition": describe_definition(measure),
         "settings": settings_of(settings),
         "status": "rates" if results["modelled"] is not None else "no rates",
         "no_model_reason": results["no_model_reason"],
-        "counts": {
-            "index_procedures": len(results["cohort"].procedures),
-            "excluded_procedures": len(results["cohort"].excluded),
-            "procedures_with_visit": int(outcomes.sum()),
-            "facilities": int(results["cohort"].procedures["facility_id"].nunique()),
-            "diagnosis_codes_without_category": len(results["risk"].unmapped_codes),
-        },
+        "counts": counts,
         "notes": notes,
         "claims": describe_claims(claims),
         "engine": str(engine_of(claims.connection)),
         "versions": versions(),
         "timings_seconds": results["timings"],
+    }
+
+
+def _counts(results: dict[str, Any]) -> dict[str, int]:
+    cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
+    return {
+        "index_procedures": len(cohort.procedures),
+        "excluded_procedures": len(cohort.excluded),
+        "procedures_with_visit": int(visits.outcomes["outcome"].sum()),
+        "facilities": int(cohort.procedures["facility_id"].nunique()),
+        "diagnosis_codes_without_category": len(risk.unmapped_codes),
     }
 
 
@@ -314,7 +335,9 @@ def _person_ids(claims: Claims, cohort: Cohort) -> pd.DataFrame:
 
 
 def _named(procedures: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
-    return procedures.merge(ids, on="person_key", how="left", validate="many_to_one")
+    # Columns that stay as they are are shared, where a merge would copy them.
+    person_id = ids.set_index("person_key")["person_id"].reindex(procedures["person_key"])
+    return procedures.assign(person_id=person_id.array)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def compare_on_claims(
     method, n_bootstrap, seed
         As in `run_measure`.
     memory : str, optional
-        Memory limit of the engine.
+        Memory for reading and the claims steps.
     out : str or Path, optional
         Folder for `effect.json`, `cases.csv` and `facilities.csv`.
     overwrite : bool
@@ -158,7 +158,7 @@ def _side(measure: Measure, claims: Claims, settings: RunSettings, model: bool, 
     if not model:
         return _Side(candidates, None, "No models were asked for.")
     risk = build_risk_factors(claims, cohort, measure)
-    modelled, reason = model_or_reason(measure, cohort, visits, risk, settings, parts)
+    modelled, reason = model_or_reason(measure, cohort.procedures, visits.outcomes, risk.table, settings, parts)
     return _Side(candidates, None if modelled is None else modelled.rates.to_frame(), reason)
 
 

@@ -14,9 +14,10 @@ from riskstd.claims.files import file_hash
 from riskstd.errors import InputError
 from riskstd.model import fit_hierarchical
 from riskstd.pipeline.manifest import versions
-from riskstd.pipeline.modelling import Modelled, describe_terms, factor_matrix, usable_columns
+from riskstd.pipeline.modelling import Modelled, describe_terms, usable_columns
 from riskstd.pipeline.write import whole_folder, write_csv, write_json, write_parquet
 from riskstd.rates import Standardization, standardize
+from riskstd.tables import factor_matrix
 
 if TYPE_CHECKING:
     import pandas as pd

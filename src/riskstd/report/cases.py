@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from riskstd.errors import InputError
 from riskstd.model.algebra import log_odds_of_rows
-from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES
+from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES, factor_matrix, text_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +43,8 @@ class Cases:
         Table `hospital_visits`, of these procedures.
     outcome : ndarray of int, shape (n_cases,)
         1 where a hospital visit counts.
-    X : ndarray, shape (n_cases, n_factors)
-        Risk factors of the model.
+    X : ndarray of uint8 or float64, shape (n_cases, n_factors)
+        Risk factors of the model; in bytes where all are small whole numbers.
     factors : tuple of Factor
         Columns of `X`.
     expected, predicted : ndarray, shape (n_cases,)
@@ -54,7 +54,7 @@ class Cases:
     procedures: pd.DataFrame = field(repr=False)
     visits: pd.DataFrame = field(repr=False)
     outcome: NDArray[np.int64] = field(repr=False)
-    X: FloatArray = field(repr=False)
+    X: NDArray[Any] = field(repr=False)
     factors: tuple[Factor, ...] = field(repr=False)
     expected: FloatArray = field(repr=False)
     predicted: FloatArray = field(repr=False)
@@ -89,7 +89,7 @@ class Cases:
             self.procedures.iloc[rows].reset_index(drop=True),
             visits,
             self.outcome[rows],
-            self.X[rows],
+            self.X[rows].astype(np.float64, copy=False),
             self.factors,
             self.expected[rows],
             self.predicted[rows],
@@ -98,7 +98,7 @@ class Cases:
     @cached_property
     def _places(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Sorted ids, and where the rows of each begin."""
-        ids, starts = np.unique(self.procedures["facility_id"].to_numpy(dtype=object).astype(str), return_index=True)
+        ids, starts = np.unique(text_array(self.procedures["facility_id"]), return_index=True)
         return ids, np.append(starts, len(self.procedures))
 
     @cached_property
@@ -145,7 +145,7 @@ def read_cases(
     INDEX_PROCEDURES.require_names(procedures.columns)
     HOSPITAL_VISITS.require_names(visits.columns)
     OUTCOMES.require_names(outcomes.columns)
-    facility = procedures["facility_id"].to_numpy(dtype=object).astype(str)
+    facility = text_array(procedures["facility_id"])
     order = np.lexsort((procedures["procedure_id"].to_numpy(), facility))
     procedures = procedures.take(order).reset_index(drop=True)
     numbers = procedures["procedure_id"].to_numpy()
@@ -155,10 +155,7 @@ def read_cases(
     if missing:
         raise InputError(f"risk_factors lacks {len(missing)} column(s) of the model: {', '.join(missing)}")
     rows = _rows_of(numbers, risk_factors, "risk_factors")
-    # column by column: of millions of cases a second table of all risk factors would be the largest thing in memory
-    X = np.empty((len(numbers), len(terms)))
-    for k, term in enumerate(terms):
-        X[:, k] = risk_factors[term["factor"]].to_numpy(dtype=np.float64)[rows]
+    X = factor_matrix(risk_factors, [term["factor"] for term in terms])[rows]
     factors = tuple(
         Factor(t["factor"], str(t.get("label") or t["factor"]), float(t["beta"]), bool(np.all((x == 0) | (x == 1))))
         for t, x in zip(terms, X.T, strict=True)

@@ -27,7 +27,7 @@ from riskstd.spec.clauses import (
     YearsOver,
 )
 from riskstd.spec.definition import columns_of
-from riskstd.tables import to_frame
+from riskstd.tables import LazyFrames, to_frame
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -48,7 +48,7 @@ class HasProceduresAndLines(Protocol):
 
 
 @dataclass(frozen=True)
-class RiskFactors:
+class RiskFactors(LazyFrames):
     """Risk factors of the index procedures.
 
     Attributes

@@ -1,5 +1,6 @@
 """The contract of every table between stages."""
 
+from riskstd.tables.arrays import factor_matrix, text_array
 from riskstd.tables.claims import (
     CLAIMS_TABLES,
     DIAGNOSES,
@@ -12,7 +13,7 @@ from riskstd.tables.claims import (
     PROFESSIONAL_LINES,
     STAYS,
 )
-from riskstd.tables.lazy import count_rows, discard, materialize, materialize_parts, to_frame
+from riskstd.tables.lazy import LazyFrames, count_rows, discard, materialize, materialize_parts, to_frame
 from riskstd.tables.results import (
     ATTRITION,
     EXCLUDED_PROCEDURES,
@@ -44,10 +45,13 @@ __all__ = [
     "STAYS",
     "Column",
     "ColumnType",
+    "LazyFrames",
     "Table",
     "count_rows",
     "discard",
+    "factor_matrix",
     "materialize",
     "materialize_parts",
+    "text_array",
     "to_frame",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from ibis.backends import BaseBackend
+
+
+class LazyFrames:
+    """Base of results whose lazy tables become frames when first asked for."""
+
+    def release_frames(self) -> None:
+        """Let go of the frames; who asks again gets them anew from the lazy tables."""
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, cached_property):
+                self.__dict__.pop(name, None)
 
 
 def materialize(table: ir.Table, connection: BaseBackend) -> ir.Table:

@@ -17,6 +17,7 @@ from riskstd.report.disclosure.facilities import read_facilities
 from riskstd.report.workbook.protect import BoolArray, FloatArray, Groups, IntArray, Seen, protect_table
 from riskstd.spec.clauses import Interaction
 from riskstd.spec.definition import columns_of
+from riskstd.tables import text_array
 
 CATEGORY = "category"
 OUTCOME = "outcome"
@@ -108,7 +109,9 @@ class WorkbookShared:
         ids = cases.facility_ids
         n_cases = rates["cases"]
         starts = np.append(0, np.cumsum(n_cases))[:-1]
-        sums = np.add.reduceat(cases.X, starts, axis=0) if cases.X.shape[1] else np.zeros((len(ids), 0))
+        sums = (
+            np.add.reduceat(cases.X, starts, axis=0, dtype=np.float64) if cases.X.shape[1] else np.zeros((len(ids), 0))
+        )
         products = _products(content, cases)
         blocks = _blocks(content, cases, products)
         tables = {
@@ -214,7 +217,7 @@ def _aligned_rates(content: ReportInput, cases: Cases) -> dict[str, Any]:
     order = np.argsort(found, kind="stable")
     same = len(cases) == content.n_cases and np.array_equal(found[order], cases.facility_ids)
     rates = {name: content.rates[name].to_numpy()[order] for name in content.rates.columns}
-    counts = np.unique(cases.procedures["facility_id"].to_numpy(dtype=object).astype(str), return_counts=True)[1]
+    counts = np.unique(text_array(cases.procedures["facility_id"]), return_counts=True)[1]
     if not same or not np.array_equal(counts, rates["cases"]):
         raise InputError(
             f"{len(cases):,} cases of {len(cases.facility_ids):,} facilities do not belong to rates of "

@@ -1,0 +1,63 @@
+"""From frames to arrays that take little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def text_array(column: Any) -> NDArray[np.str_]:
+    """Return texts of a pandas series as an array of fixed width; texts that repeat are turned once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> text_array(pd.Series(["F1", "F22", "F1"])).tolist()
+    ['F1', 'F22', 'F1']
+    """
+    places, texts = column.factorize(use_na_sentinel=False)
+    return texts.to_numpy(dtype=object).astype(str)[places]
+
+
+def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:
+    """Columns of a table as one array, in bytes where all values are whole numbers from 0 to 255.
+
+    The model gives the same bits either way; millions of procedures take an eighth of the memory.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    names : sequence of str
+
+    Returns
+    -------
+    ndarray of uint8 or float64, shape (n_rows, n_names)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"flag": [0, 1], "age_years": [70, 81], "rvu": [3.5, 4.0]})
+    >>> factor_matrix(table, ["flag", "age_years"]).dtype, factor_matrix(table, ["flag", "rvu"]).dtype
+    (dtype('uint8'), dtype('float64'))
+    """
+    small = np.empty((len(frame), len(names)), dtype=np.uint8)
+    for k, name in enumerate(names):
+        values = frame[name].to_numpy(dtype=float)
+        if not np.all((values >= 0) & (values <= 255) & (values == np.floor(values))):
+            return _numbers(frame, names)
+        small[:, k] = values
+    return small
+
+
+def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    # Column by column: of millions of cases a second table of all columns would be the largest thing in memory.
+    numbers = np.empty((len(frame), len(names)))
+    for k, name in enumerate(names):
+        numbers[:, k] = frame[name].to_numpy(dtype=float)
+    return numbers
