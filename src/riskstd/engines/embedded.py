@@ -11,6 +11,7 @@ from typing import Any, cast
 import duckdb
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
+import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
@@ -20,7 +21,7 @@ from riskstd.errors import OptionError
 
 _SCHEMA = "main"
 
-_SHARE_OF_ENGINE = 0.8
+_SHARE_OF_ENGINE = 0.7
 """Of the memory that the claims steps may take: the rest is for frames, which the engine does not see."""
 
 _LEAST_MEMORY = "50MB"
@@ -59,7 +60,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     Parameters
     ----------
     memory : str, optional
-        What the claims steps may take, for example `1GB`: the engine gets four fifths of it. Four fifths of the
+        What the claims steps may take, for example `1GB`: the engine gets seven tenths of it. Four fifths of the
         machine if left out.
     cores : int, optional
         Cores to use; all if left out.
@@ -77,7 +78,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     --------
     >>> engine = connect_duckdb(memory="500MB")
     >>> round(memory_limit(engine.con) / 1e6)
-    400
+    350
     """
     scratch = new_scratch()
     opened = EmbeddedConnection().connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
@@ -93,12 +94,14 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
 def release_memory(connection: BaseBackend) -> None:
     """Put what an engine with a memory limit keeps in memory on the disk, so that others may take that memory.
 
+    Memory that Arrow keeps for later goes too.
+
     Examples
     --------
     >>> engine = connect_duckdb(memory="500MB")
     >>> release_memory(engine)
     >>> round(memory_limit(engine.con) / 1e6)
-    400
+    350
     """
     if not (isinstance(connection, EmbeddedConnection) and connection.limit_bytes):
         return
@@ -106,6 +109,7 @@ def release_memory(connection: BaseBackend) -> None:
     with contextlib.suppress(duckdb.OutOfMemoryException):
         connection.con.execute(f"SET memory_limit = '{_LEAST_MEMORY}'")
     connection.con.execute(f"SET memory_limit = '{connection.limit_bytes}B'")
+    pa.default_memory_pool().release_unused()
 
 
 def _skip_waits_for_disk(con: duckdb.DuckDBPyConnection) -> None:

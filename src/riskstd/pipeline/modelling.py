@@ -14,7 +14,7 @@ from riskstd.model import HierarchicalFit, check_enough_data, fit_hierarchical
 from riskstd.model.result import Z_95
 from riskstd.pipeline.labels import column_labels
 from riskstd.rates import FacilityRates, standardize
-from riskstd.tables import factor_matrix, text_array
+from riskstd.tables import coded_texts, factor_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,17 +65,19 @@ def model_outcomes(
         When there are too few facilities or events; nothing else is wrong with the data.
     """
     y = outcomes["outcome"].to_numpy()
-    facility = text_array(procedures["facility_id"])
+    facility_ids, places = coded_texts(procedures["facility_id"])
     names = measure.factor_columns
     X = factor_matrix(factors, names)
-    check_enough_data(len(np.unique(facility)), float(y.sum()), 0)
+    check_enough_data(len(facility_ids), float(y.sum()), 0)
     if y.all():
         raise TooFewDataError(
             f"all {len(y)} procedures have a hospital visit", expected="procedures with and without a visit"
         )
     kept, dropped = usable_columns(X, y, names, column_labels(measure))
     columns = X if len(kept) == len(names) else X[:, kept]
-    fit = fit_hierarchical(y, columns, facility, method=method, n_nodes=n_nodes, factor_names=[names[k] for k in kept])
+    fit = fit_hierarchical(
+        y, columns, facility_ids[places], method=method, n_nodes=n_nodes, factor_names=[names[k] for k in kept]
+    )
     rates = standardize(
         fit,
         measure=measure,

@@ -163,7 +163,7 @@ def run_measure(
         data = claims_for_run(claims, layout=layout, engine=engine, memory=memory, progress=parts.within)
         results = _compute(definition, data, settings, parts)
         _write(scratch, definition, data, settings, results, parts)
-    return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
+    return Run(definition, folder, **{k: v for k, v in results.items() if k not in ("counts", "timings")})
 
 
 def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inputs: Sequence[Any]) -> bool:
@@ -196,8 +196,10 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         risk = build_risk_factors(claims, cohort, measure)
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
-        frames = cohort.procedures, visits.outcomes, risk.table
+        counts = _counts(cohort, visits, risk)
+        # The large tables are frames by now.
         release_memory(claims.connection)
+        frames = cohort.procedures, visits.outcomes, risk.table
         modelled, reason = model_or_reason(measure, *frames, settings, parts)
     return {
         "cohort": cohort,
@@ -205,6 +207,7 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         "risk": risk,
         "modelled": modelled,
         "no_model_reason": reason,
+        "counts": counts,
         "timings": timings,
     }
 
@@ -248,7 +251,6 @@ def _write(
     parts.start(f"{measure.id}: writing")
     cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
     modelled: Modelled | None = results["modelled"]
-    counts = _counts(results)
     ids = _person_ids(claims, cohort)
     write_parquet(visits.visits, folder / "hospital_visits.parquet", HOSPITAL_VISITS)
     release_memory(claims.connection)
@@ -262,6 +264,7 @@ def _write(
     cohort.release_frames()
     del ids
     write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
+    release_memory(claims.connection)
     model, frame, cases = None, None, None
     if modelled is not None:
         model = describe_model(modelled, measure)
@@ -274,7 +277,7 @@ def _write(
     risk.release_frames()
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
-    manifest = _manifest(measure, claims, settings, results, counts, notes)
+    manifest = _manifest(measure, claims, settings, results, notes)
     content = report_input(
         measure,
         manifest,
@@ -296,7 +299,6 @@ def _manifest(
     claims: Claims,
     settings: RunSettings,
     results: dict[str, Any],
-    counts: dict[str, int],
     notes: list[str],
 ) -> dict[str, Any]:
     return {
@@ -304,7 +306,7 @@ def _manifest(
         "settings": settings_of(settings),
         "status": "rates" if results["modelled"] is not None else "no rates",
         "no_model_reason": results["no_model_reason"],
-        "counts": counts,
+        "counts": results["counts"],
         "notes": notes,
         "claims": describe_claims(claims),
         "engine": str(engine_of(claims.connection)),
@@ -313,12 +315,11 @@ def _manifest(
     }
 
 
-def _counts(results: dict[str, Any]) -> dict[str, int]:
-    cohort, visits, risk = results["cohort"], results["visits"], results["risk"]
+def _counts(cohort: Cohort, visits: Visits, risk: RiskFactors) -> dict[str, int]:
     return {
         "index_procedures": len(cohort.procedures),
         "excluded_procedures": len(cohort.excluded),
-        "procedures_with_visit": int(visits.outcomes["outcome"].sum()),
+        "procedures_with_visit": int(visits.outcomes["outcome"].to_numpy().sum()),
         "facilities": int(cohort.procedures["facility_id"].nunique()),
         "diagnosis_codes_without_category": len(risk.unmapped_codes),
     }

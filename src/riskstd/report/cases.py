@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from riskstd.errors import InputError
 from riskstd.model.algebra import log_odds_of_rows
-from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES, factor_matrix, text_array
+from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES, coded_texts, factor_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +98,8 @@ class Cases:
     @cached_property
     def _places(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Sorted ids, and where the rows of each begin."""
-        ids, starts = np.unique(text_array(self.procedures["facility_id"]), return_index=True)
-        return ids, np.append(starts, len(self.procedures))
+        ids, places = coded_texts(self.procedures["facility_id"])
+        return ids, np.append(np.unique(places, return_index=True)[1], len(places))
 
     @cached_property
     def _visit_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -145,8 +145,8 @@ def read_cases(
     INDEX_PROCEDURES.require_names(procedures.columns)
     HOSPITAL_VISITS.require_names(visits.columns)
     OUTCOMES.require_names(outcomes.columns)
-    facility = text_array(procedures["facility_id"])
-    order = np.lexsort((procedures["procedure_id"].to_numpy(), facility))
+    ids, places = coded_texts(procedures["facility_id"])
+    order = np.lexsort((procedures["procedure_id"].to_numpy(), places))
     procedures = procedures.take(order).reset_index(drop=True)
     numbers = procedures["procedure_id"].to_numpy()
     outcome = outcomes["outcome"].to_numpy(np.int64)[_rows_of(numbers, outcomes, "outcomes")]
@@ -161,7 +161,7 @@ def read_cases(
         for t, x in zip(terms, X.T, strict=True)
     )
     log_odds = log_odds_of_rows(X, float(model["mu"]), np.array([factor.beta for factor in factors]))
-    effects = rates.set_index("facility_id")["effect"].reindex(facility[order]).to_numpy(np.float64)
+    effects = rates.set_index("facility_id")["effect"].reindex(ids).to_numpy(np.float64)[places[order]]
     if not np.all(np.isfinite(effects)):
         raise InputError(f"{int(np.sum(~np.isfinite(effects))):,} cases lie at facilities without a rate")
     return Cases(procedures, visits, outcome, X, factors, expit(log_odds), expit(log_odds + effects))

@@ -1,6 +1,6 @@
 """The contract of every table between stages."""
 
-from riskstd.tables.arrays import factor_matrix, text_array
+from riskstd.tables.arrays import coded_texts, factor_matrix
 from riskstd.tables.claims import (
     CLAIMS_TABLES,
     DIAGNOSES,
@@ -47,11 +47,11 @@ __all__ = [
     "ColumnType",
     "LazyFrames",
     "Table",
+    "coded_texts",
     "count_rows",
     "discard",
     "factor_matrix",
     "materialize",
     "materialize_parts",
-    "text_array",
     "to_frame",
 ]

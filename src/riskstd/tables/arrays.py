@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def text_array(column: Any) -> NDArray[np.str_]:
-    """Return texts of a pandas series as an array of fixed width; texts that repeat are turned once.
+def coded_texts(column: Any) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Sorted distinct texts of a pandas series, and the place of each row's text among them.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> text_array(pd.Series(["F1", "F22", "F1"])).tolist()
-    ['F1', 'F22', 'F1']
+    >>> texts, places = coded_texts(pd.Series(["F2", "F1", "F2"]))
+    >>> texts.tolist(), places.tolist()
+    (['F1', 'F2'], [1, 0, 1])
     """
-    places, texts = column.factorize(use_na_sentinel=False)
-    return texts.to_numpy(dtype=object).astype(str)[places]
+    places, found = column.factorize(use_na_sentinel=False)
+    texts, order = np.unique(found.to_numpy(dtype=object).astype(str), return_inverse=True)
+    return texts, order[places]
 
 
 def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:

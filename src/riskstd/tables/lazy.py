@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
 
+_MANY_ROWS = 100_000
+
+
 class LazyFrames:
     """Base of results whose lazy tables become frames when first asked for."""
 
@@ -66,4 +69,8 @@ def to_frame(table: ir.Table | pa.Table) -> pd.DataFrame:
 
     if isinstance(table, pa.Table):
         return table.to_pandas(date_as_object=False)
-    return table.to_pyarrow().to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
+    frame = table.to_pyarrow().to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
+    if len(frame) >= _MANY_ROWS:
+        # Arrow keeps what it freed for later use of its own.
+        pa.default_memory_pool().release_unused()
+    return frame

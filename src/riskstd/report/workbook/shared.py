@@ -17,7 +17,7 @@ from riskstd.report.disclosure.facilities import read_facilities
 from riskstd.report.workbook.protect import BoolArray, FloatArray, Groups, IntArray, Seen, protect_table
 from riskstd.spec.clauses import Interaction
 from riskstd.spec.definition import columns_of
-from riskstd.tables import text_array
+from riskstd.tables import coded_texts
 
 CATEGORY = "category"
 OUTCOME = "outcome"
@@ -217,7 +217,7 @@ def _aligned_rates(content: ReportInput, cases: Cases) -> dict[str, Any]:
     order = np.argsort(found, kind="stable")
     same = len(cases) == content.n_cases and np.array_equal(found[order], cases.facility_ids)
     rates = {name: content.rates[name].to_numpy()[order] for name in content.rates.columns}
-    counts = np.unique(text_array(cases.procedures["facility_id"]), return_counts=True)[1]
+    counts = np.bincount(coded_texts(cases.procedures["facility_id"])[1])
     if not same or not np.array_equal(counts, rates["cases"]):
         raise InputError(
             f"{len(cases):,} cases of {len(cases.facility_ids):,} facilities do not belong to rates of "
