@@ -319,8 +319,8 @@ def _counts(cohort: Cohort, visits: Visits, risk: RiskFactors) -> dict[str, int]
     return {
         "index_procedures": len(cohort.procedures),
         "excluded_procedures": len(cohort.excluded),
-        "procedures_with_visit": int(visits.outcomes["outcome"].to_numpy().sum()),
-        "facilities": int(cohort.procedures["facility_id"].nunique()),
+        "procedures_with_visit": int(visits.outcomes["outcome"].sum()),
+        "facilities": len(cohort.procedures["facility_id"].unique()),
         "diagnosis_codes_without_category": len(risk.unmapped_codes),
     }
 
