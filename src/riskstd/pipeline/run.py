@@ -319,7 +319,7 @@ def _counts(cohort: Cohort, visits: Visits, risk: RiskFactors) -> dict[str, int]
     return {
         "index_procedures": len(cohort.procedures),
         "excluded_procedures": len(cohort.excluded),
-        "procedures_with_visit": int(visits.outcomes["outcome"].sum()),
+        "procedures_with_visit": int(visits.outcomes["outcome"].to_numpy().sum()),
         "facilities": len(cohort.procedures["facility_id"].unique()),
         "diagnosis_codes_without_category": len(risk.unmapped_codes),
     }
