@@ -196,10 +196,10 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         risk = build_risk_factors(claims, cohort, measure)
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
-        counts = _counts(cohort, visits, risk)
-        # The large tables are frames by now.
-        release_memory(claims.connection)
         frames = cohort.procedures, visits.outcomes, risk.table
+        counts = _counts(cohort, visits, risk)
+        # The engine has no large table left to give.
+        release_memory(claims.connection)
         modelled, reason = model_or_reason(measure, *frames, settings, parts)
     return {
         "cohort": cohort,
