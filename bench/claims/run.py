@@ -40,14 +40,27 @@ def main() -> None:
     parser.add_argument("--peers-up-to", type=int, help="people above whom no peer is tried; all sizes if left out")
     parser.add_argument("--note", default="", help="what the claims tables are")
     parser.add_argument("--json", type=Path, default=HERE / "results.json")
+    parser.add_argument("--keep", action="store_true", help="keep other sizes of the results, of this machine only")
     asked = parser.parse_args()
     sizes = dict(sorted((int(people), Path(folder)) for people, folder in (t.split("=", 1) for t in asked.tables)))
     found: dict[str, Any] = {"machine": machine(), "note": asked.note, "memory": asked.memory, "sizes": {}}
+    if asked.keep:
+        found = kept(asked.json, found)
+    largest = max([*sizes, *map(int, found["sizes"])])
     for people, folder in sizes.items():
         peers = asked.peers if asked.peers_up_to is None or people <= asked.peers_up_to else []
-        found["sizes"][str(people)] = one_size(folder, asked, peers, largest=people == max(sizes))
+        found["sizes"][str(people)] = one_size(folder, asked, peers, largest=people == largest)
+        found["sizes"] = dict(sorted(found["sizes"].items(), key=lambda size: int(size[0])))
         found["growth"] = growth({int(n): size["riskstd"]["seconds"] for n, size in found["sizes"].items()})
         asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def kept(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Read results to add sizes to; those of another machine or of other versions are refused."""
+    found = json.loads(path.read_text("utf-8"))
+    if found["machine"] != asked["machine"]:
+        raise SystemExit(f"{path} was measured elsewhere\n  what to do: leave out --keep, and measure every size")
+    return found
 
 
 def one_size(folder: Path, asked: argparse.Namespace, peers: list[str], *, largest: bool) -> dict[str, Any]:
