@@ -15,6 +15,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
+from ibis.backends.duckdb.converter import DuckDBPyArrowData
 
 from riskstd.engines.scratch import new_scratch
 from riskstd.errors import OptionError
@@ -23,6 +24,8 @@ _SCHEMA = "main"
 
 _SHARE_OF_ENGINE = 0.7
 """Of the memory that the claims steps may take: the rest is for frames, which the engine does not see."""
+
+_ROWS_AT_A_TIME = 100_000
 
 _LEAST_MEMORY = "50MB"
 """What an engine that has nothing to do keeps."""
@@ -48,6 +51,13 @@ class EmbeddedConnection(Backend):
         self.con.execute(f"INSERT INTO {target.sql(self.dialect)} {self.compile(obj)}").fetchall()
         place = ops.Namespace(catalog=catalog, database=_SCHEMA)
         return ops.DatabaseTable(name, schema=obj.schema(), source=self, namespace=place).to_expr()
+
+    def to_pyarrow(self, expr: Any, /, **options: Any) -> Any:
+        """Return a result whose columns can be let go one by one: DuckDB lets go of a batch as a whole only."""
+        reader = self._to_duckdb_relation(expr, **options).to_arrow_reader(_ROWS_AT_A_TIME)
+        place = pa.default_cpu_memory_manager()
+        table = pa.Table.from_batches([batch.copy_to(place) for batch in reader], reader.schema)
+        return expr.__pyarrow_result__(table, data_mapper=DuckDBPyArrowData)
 
     @cached_property
     def _own_catalog(self) -> str:

@@ -31,8 +31,12 @@ def shortage_of(error: BaseException) -> Shortage | None:
     --------
     >>> shortage_of(OSError(28, "No space left on device"))
     'disk'
+    >>> shortage_of(OSError("Out of Memory Error: failed to pin block"))
+    'memory'
     """
     said, module = str(error), type(error).__module__
+    if isinstance(error, OSError) and error.errno is None and "Out of Memory" in said:
+        return "memory"  # of DuckDB, while it hands rows to Arrow
     if isinstance(error, OSError):
         return "disk" if error.errno in _NO_ROOM else None
     if isinstance(error, MemoryError):
