@@ -32,7 +32,7 @@ def main() -> None:
     found["seconds"] = time.perf_counter() - start if "seconds" not in found else found["seconds"]
     used = resource.getrusage(resource.RUSAGE_SELF)
     found["cpu_seconds"] = used.ru_utime + used.ru_stime
-    found["peak_gb"] = used.ru_maxrss / 1e6
+    found["peak_gb"] = used.ru_maxrss * 1024 / 1e9
     json.dump(found, sys.stdout)
 
 

@@ -122,7 +122,7 @@ def test_memory_of_spark(memory, heap, tmp_path):
 def test_memory_limit_of_duckdb_holds():
     connection = open_engine("duckdb", memory="300MB", cores=1).connection
     limit, threads = connection.raw_sql("SELECT current_setting('memory_limit'), current_setting('threads')").fetchone()
-    assert limit == "200.2 MiB", "seven tenths; frames take the rest"
+    assert limit == "171.6 MiB", "six tenths; frames take the rest"
     assert threads == 1
 
 

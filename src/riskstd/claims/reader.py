@@ -37,9 +37,6 @@ READER = "4"
 
 _MOST_READERS = 8  # each holds a block of rows in memory, which the limit of the engine does not see
 
-_SHARE_OF_ENGINE = 0.6
-"""Of the memory that reading may take: the rest is for blocks and sorting, which the engine does not see."""
-
 _SHARE_OF_READING = 0.5
 """Of the time that all takes, what goes into reading files."""
 
@@ -149,7 +146,7 @@ def _configure(con: duckdb.DuckDBPyConnection, folder: Path, memory: str | None)
     # Sizes of files are guessed from the first, which is empty: the engine would take millions of claims for none and
     # gather them to look people up in. The right side of every join here is the one to gather.
     con.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    limit_memory(con, memory, _SHARE_OF_ENGINE)
+    limit_memory(con, memory)
 
 
 def _read(

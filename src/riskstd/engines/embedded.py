@@ -22,8 +22,9 @@ from riskstd.errors import OptionError
 
 _SCHEMA = "main"
 
-_SHARE_OF_ENGINE = 0.7
-"""Of the memory that the claims steps may take: the rest is for frames, which the engine does not see."""
+_SHARE_OF_ENGINE = 0.6
+"""Of the memory that reading or the claims steps may take: the rest is for blocks, sorting and frames, which the
+engine does not see."""
 
 _ROWS_AT_A_TIME = 100_000
 
@@ -70,7 +71,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     Parameters
     ----------
     memory : str, optional
-        What the claims steps may take, for example `1GB`: the engine gets seven tenths of it. Four fifths of the
+        What the claims steps may take, for example `1GB`: the engine gets six tenths of it. Four fifths of the
         machine if left out.
     cores : int, optional
         Cores to use; all if left out.
@@ -88,7 +89,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     --------
     >>> engine = connect_duckdb(memory="500MB")
     >>> round(memory_limit(engine.con) / 1e6)
-    350
+    300
     """
     scratch = new_scratch()
     opened = EmbeddedConnection().connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
@@ -97,7 +98,7 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     if cores is not None:
         engine.raw_sql(f"SET threads = {int(cores)}")
     _skip_waits_for_disk(engine.con)
-    engine.limit_bytes = limit_memory(engine.con, memory, _SHARE_OF_ENGINE)
+    engine.limit_bytes = limit_memory(engine.con, memory)
     return engine
 
 
@@ -111,7 +112,7 @@ def release_memory(connection: BaseBackend) -> None:
     >>> engine = connect_duckdb(memory="500MB")
     >>> release_memory(engine)
     >>> round(memory_limit(engine.con) / 1e6)
-    350
+    300
     """
     if not (isinstance(connection, EmbeddedConnection) and connection.limit_bytes):
         return
@@ -129,8 +130,8 @@ def _skip_waits_for_disk(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("SET fsync_mode = 'NONE'")
 
 
-def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None, share: float) -> int | None:
-    """Set the memory limit of a DuckDB to a share of what is given; its own stays if nothing is.
+def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None) -> int | None:
+    """Set the memory limit of a DuckDB to its share of what is given; its own stays if nothing is.
 
     Returns
     -------
@@ -148,7 +149,7 @@ def limit_memory(con: duckdb.DuckDBPyConnection, memory: str | None, share: floa
         con.execute("SET memory_limit = '" + memory.replace("'", "''") + "'")
     except duckdb.Error:
         raise OptionError(f"memory {memory!r} cannot be read", expected="for example 4GB") from None
-    limit_bytes = int(share * memory_limit(con))
+    limit_bytes = int(_SHARE_OF_ENGINE * memory_limit(con))
     con.execute(f"SET memory_limit = '{limit_bytes}B'")
     return limit_bytes
 
