@@ -230,14 +230,15 @@ class Lacks:
 
     def _of(self, row, alike):
         full, rule = self.ages(row["person_id"], row["procedure_date"])
-        if full == rule:
-            return "first day" if row["person_id"] in self._late else "unexplained"
-        assert abs(full - rule) == 1
-        if min(full, rule) < 65 <= max(full, rule):
-            return "turns 65"
-        # Twice there: before and after, and the same but for the age.
-        same_but_for_age = alike == 2 and float(row.get("age_years", full)) in (full, rule)
-        return "age" if same_but_for_age else "unexplained"
+        if full != rule:
+            assert abs(full - rule) == 1
+            if min(full, rule) < 65 <= max(full, rule):
+                return "turns 65"
+            # Twice there: before and after, and the same but for the age.
+            if alike == 2 and float(row.get("age_years", full)) in (full, rule):
+                return "age"
+        # Of a person of another age too: a visit has no age, and so differs by its day alone.
+        return "first day" if row["person_id"] in self._late else "unexplained"
 
 
 def without_age(columns, row):
