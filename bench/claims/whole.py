@@ -3,8 +3,8 @@
     python bench/claims/whole.py --people 5000000 --memory 1GB
 
 Makes `bench/.data/nation-PEOPLE-parquet` anew unless --keep is given, runs the measures from its raw files, and writes
-`generate.json` and `whole.json` beside this script; with --tables on claims
-tables, which writes `whole_tables.json`. Linux only; 40 GB of disk for five million people.
+`generate.json` and `whole.json` beside this script; with --tables on claims tables, which writes
+`whole_tables.json`. Linux only; 40 GB of disk for five million people.
 """
 
 from __future__ import annotations
