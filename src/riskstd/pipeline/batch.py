@@ -19,7 +19,7 @@ from riskstd.pipeline.progress import Parts, Progress
 from riskstd.pipeline.run import Run, is_complete, run_measure
 from riskstd.pipeline.settings import RunSettings, check_settings, period_text, settings_of
 from riskstd.pipeline.trace import CLAIMS_FOLDER
-from riskstd.pipeline.write import refuse_existing
+from riskstd.pipeline.write import refuse_existing, sweep_abandoned
 from riskstd.spec import Measure, load_measure
 
 
@@ -75,6 +75,8 @@ def run_measures(
     folder, source = Path(out), Path(claims)
     reading = _Reading(source, layout, bad_rows, memory)
     inputs = reading.inputs if resume else None
+    for m in chosen:
+        sweep_abandoned(folder / m.id.lower())
     todo = [
         m for m in chosen if not (resume and is_complete(folder / m.id.lower(), m, settings_of(wanted), inputs or []))
     ]

@@ -70,6 +70,14 @@ def _put_back(target: Path, name: str) -> None:
             (scratch / _OLD).replace(target)
 
 
+def sweep_abandoned(target: Path) -> None:
+    """Remove what processes that were killed left beside a folder, which no later call may write again."""
+    name = f".{target.name}-new"
+    _put_back(target, name)
+    for scratch in abandoned_scratch(name, target.parent):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that is there, unless it is a run that may be replaced.
 
