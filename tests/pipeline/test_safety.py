@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import riskstd
+from riskstd.engines.scratch import new_scratch
 from riskstd.errors import FitError, InputError, OptionError
 from riskstd.pipeline.table_fit import fit_table
 from riskstd.pipeline.trace import trace_procedure
@@ -56,6 +59,37 @@ def test_resume_runs_again_when_the_files_changed(files, tmp_path):
     assert len(again) == 1
     recorded = json.loads((out / "asc-18" / "manifest.json").read_text())["claims"]["inputs"]
     assert {entry["file"] for entry in recorded} == {path.name for path in files.iterdir()}
+
+
+def abandoned(out, name):
+    """Scratch of a process that has ended, made by that process."""
+    code = (
+        "import sys; from pathlib import Path; from riskstd.engines.scratch import new_scratch; "
+        "print(new_scratch(sys.argv[1], Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, name, str(out)]
+    return out / subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+
+
+def test_resume_removes_what_a_killed_process_left_of_a_measure_that_is_done(files, tmp_path):
+    out = tmp_path / "runs"
+    run(files, out)
+    of_a_living_one = new_scratch(".asc-18-new", out)
+    scratch = abandoned(out, ".asc-18-new")
+    (scratch / "new").mkdir()
+    assert run(files, out, resume=True) == []
+    assert not scratch.exists()
+    assert of_a_living_one.is_dir()
+
+
+def test_resume_puts_back_a_run_that_a_process_was_killed_over(files, tmp_path):
+    out = tmp_path / "runs"
+    run(files, out)
+    scratch = abandoned(out, ".asc-18-new")
+    (out / "asc-18").rename(scratch / "old")
+    assert run(files, out, resume=True) == []
+    assert (out / "asc-18" / "manifest.json").is_file()
+    assert not scratch.exists()
 
 
 def test_claims_tables_of_the_same_files_are_used_again(files, tmp_path):

@@ -39,11 +39,10 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         When the target is there, or comes to be there meanwhile, and is not to be overwritten, or holds something
         else than a run.
     """
-    name = f".{target.name}-new"
-    _put_back(target, name)
+    sweep_abandoned(target)
     refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = new_scratch(name, target.parent)
+    scratch = new_scratch(_scratch_name(target), target.parent)
     fresh, old = scratch / "new", scratch / _OLD
     try:
         fresh.mkdir(mode=0o700)
@@ -63,19 +62,16 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _put_back(target: Path, name: str) -> None:
-    """Put a folder back that a process was killed over before the new one had its place."""
-    for scratch in abandoned_scratch(name, target.parent):
+def sweep_abandoned(target: Path) -> None:
+    """Remove what killed processes left beside a folder; one that was killed over puts the folder back first."""
+    for scratch in abandoned_scratch(_scratch_name(target), target.parent):
         if (scratch / _OLD).is_dir() and not target.exists():
             (scratch / _OLD).replace(target)
-
-
-def sweep_abandoned(target: Path) -> None:
-    """Remove what processes that were killed left beside a folder, which no later call may write again."""
-    name = f".{target.name}-new"
-    _put_back(target, name)
-    for scratch in abandoned_scratch(name, target.parent):
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch_name(target: Path) -> str:
+    return f".{target.name}-new"
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:
