@@ -7,14 +7,22 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import deliveries
 import pytest
 
+from riskstd.claims import read_claims
 from riskstd.claims.cache import open_or_read_claims
 from riskstd.errors import ClaimsError
 from riskstd.tables import CLAIMS_TABLES
+
+KILLED = """
+import os, signal, sys
+from riskstd.claims import read_claims
+read_claims(sys.argv[1], out=sys.argv[2] or None, progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
 
 
 @pytest.fixture
@@ -80,6 +88,21 @@ def test_two_processes_at_once_write_the_tables_once(tmp_path, folder):
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == [".claims.lock", "claims", "in"]
+
+
+@pytest.mark.parametrize("out", [None, "tables/claims"])
+def test_claims_that_a_killed_reader_left_go_with_the_next(tmp_path, folder, out, monkeypatch):
+    scratch = tmp_path / "tables"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    target = out and tmp_path / out
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(target or "")], check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = scratch.iterdir()
+    claims = read_claims(folder, out=target)
+    assert not left.exists()
+    assert claims.people.count().to_pyarrow().as_py() == 1
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.engines.embedded import limit_memory
+from riskstd.engines.scratch import new_scratch
 from riskstd.engines.shortage import in_words
 from riskstd.errors import ClaimsError, OptionError
 from riskstd.tables import CLAIMS_TABLES, PERSON_KEYS, Table
@@ -89,7 +89,7 @@ def read_claims(
     if out is not None:
         _write_tables(delivery, Path(out), bad_rows, memory, tell)
         return Claims.from_folder(Path(out))
-    folder = Path(tempfile.mkdtemp(prefix="riskstd-claims-"))
+    folder = new_scratch("riskstd-claims")
     try:
         _write_tables(delivery, folder / "claims", bad_rows, memory, tell)
     except BaseException:
@@ -109,7 +109,7 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
     if target.exists() and any(target.iterdir()):
         raise ClaimsError(f"folder {target} is not empty", hint="name another folder, or remove what is in it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    partial = new_scratch(f".{target.name}-read", target.parent)
     con = duckdb.connect()
     try:
         _configure(con, partial, memory)
