@@ -393,8 +393,8 @@ def _show_runs(runs: list[Any]) -> None:
         rows.append(
             [
                 one.measure.id,
-                f"{len(one.cohort.procedures):,}",
-                f"{int(one.visits.outcomes['outcome'].sum()):,}",
+                f"{one.counts['index_procedures']:,}",
+                f"{one.counts['procedures_with_visit']:,}",
                 "-" if rates is None else f"{len(rates):,}",
                 "rates" if rates is not None else one.no_model_reason,
             ]

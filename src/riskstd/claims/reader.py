@@ -25,6 +25,7 @@ from riskstd.claims.scan import quoted_path
 from riskstd.claims.staging import Staged, limit_to_people, stage_files
 from riskstd.claims.stays import join_stays, summarize_stays
 from riskstd.engines.embedded import limit_memory
+from riskstd.engines.heaps import keep_few_heaps
 from riskstd.engines.scratch import new_scratch
 from riskstd.engines.shortage import in_words
 from riskstd.errors import ClaimsError, OptionError
@@ -110,6 +111,8 @@ def _write_tables(delivery: Delivery, target: Path, bad_rows: str, memory: str |
         raise ClaimsError(f"folder {target} is not empty", hint="name another folder, or remove what is in it")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = new_scratch(f".{target.name}-read", target.parent)
+    if memory is not None:
+        keep_few_heaps()
     con = duckdb.connect()
     try:
         _configure(con, partial, memory)

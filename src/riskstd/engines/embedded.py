@@ -17,6 +17,7 @@ from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 from ibis.backends.duckdb.converter import DuckDBPyArrowData
 
+from riskstd.engines.heaps import keep_few_heaps
 from riskstd.engines.scratch import new_scratch
 from riskstd.errors import OptionError
 
@@ -92,6 +93,8 @@ def connect_duckdb(*, memory: str | None = None, cores: int | None = None) -> Em
     300
     """
     scratch = new_scratch()
+    if memory is not None:
+        keep_few_heaps()
     opened = EmbeddedConnection().connect(scratch / "work.duckdb", temp_directory=str(scratch / "spill"))
     engine = cast(EmbeddedConnection, opened)
     weakref.finalize(engine, shutil.rmtree, scratch, ignore_errors=True)

@@ -67,6 +67,8 @@ class Run:
         Fit and rates; None when the data were too few.
     no_model_reason : str
         Why there are none.
+    counts : dict of str to int
+        Index procedures, those excluded, those with a visit, and facilities, as in the manifest.
     """
 
     measure: Measure
@@ -76,6 +78,7 @@ class Run:
     risk: RiskFactors = field(repr=False)
     modelled: Modelled | None = field(default=None, repr=False)
     no_model_reason: str = ""
+    counts: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def rates(self) -> pd.DataFrame | None:
@@ -163,7 +166,7 @@ def run_measure(
         data = claims_for_run(claims, layout=layout, engine=engine, memory=memory, progress=parts.within)
         results = _compute(definition, data, settings, parts)
         _write(scratch, definition, data, settings, results, parts)
-    return Run(definition, folder, **{k: v for k, v in results.items() if k not in ("counts", "timings")})
+    return Run(definition, folder, **{k: v for k, v in results.items() if k != "timings"})
 
 
 def is_complete(folder: Path, measure: Measure, settings: Mapping[str, Any], inputs: Sequence[Any]) -> bool:
@@ -196,9 +199,10 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         risk = build_risk_factors(claims, cohort, measure)
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
+        # The frames take the memory that the steps before them took.
+        release_memory(claims.connection)
         frames = cohort.procedures, visits.outcomes, risk.table
         counts = _counts(cohort, visits, risk)
-        # The engine has no large table left to give.
         release_memory(claims.connection)
         modelled, reason = model_or_reason(measure, *frames, settings, parts)
     return {
@@ -259,11 +263,11 @@ def _write(
     write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
     write_parquet(risk.table, folder / "risk_factors.parquet")
     write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
-    procedures = _named(cohort.procedures, ids)
+    procedures = [_named(cohort.procedures, ids)]
     # Of millions of procedures every table that stays in memory is felt.
     cohort.release_frames()
     del ids
-    write_parquet(procedures, folder / "index_procedures.parquet", INDEX_PROCEDURES)
+    write_parquet(procedures[0], folder / "index_procedures.parquet", INDEX_PROCEDURES)
     release_memory(claims.connection)
     model, frame, cases = None, None, None
     if modelled is not None:
@@ -272,7 +276,8 @@ def _write(
         frame = modelled.rates.to_frame()
         write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
         write_csv(frame, folder / "facility_rates.csv")
-        cases = read_cases(procedures, visits.visits, visits.outcomes, risk.table, model, frame)
+        # Handed over, so that they are not held twice once they are in the order of the cases.
+        cases = read_cases(procedures.pop(), visits.visits, visits.outcomes, risk.table, model, frame)
     del procedures
     risk.release_frames()
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]

@@ -155,7 +155,7 @@ def read_cases(
     if missing:
         raise InputError(f"risk_factors lacks {len(missing)} column(s) of the model: {', '.join(missing)}")
     rows = _rows_of(numbers, risk_factors, "risk_factors")
-    X = factor_matrix(risk_factors, [term["factor"] for term in terms])[rows]
+    X = factor_matrix(risk_factors, [term["factor"] for term in terms], rows)
     factors = tuple(
         Factor(t["factor"], str(t.get("label") or t["factor"]), float(t["beta"]), bool(np.all((x == 0) | (x == 1))))
         for t, x in zip(terms, X.T, strict=True)

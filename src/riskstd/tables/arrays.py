@@ -27,7 +27,9 @@ def coded_texts(column: Any) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     return texts, order[places]
 
 
-def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:
+def factor_matrix(
+    frame: pd.DataFrame, names: Sequence[str], rows: NDArray[np.integer[Any]] | None = None
+) -> NDArray[Any]:
     """Columns of a table as one array, in bytes where all values are whole numbers from 0 to 255.
 
     The model gives the same bits either way; millions of procedures take an eighth of the memory.
@@ -36,6 +38,8 @@ def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:
     ----------
     frame : pandas.DataFrame
     names : sequence of str
+    rows : ndarray of int, optional
+        Rows to take, in their order; all as they stand if left out.
 
     Returns
     -------
@@ -48,18 +52,17 @@ def factor_matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[Any]:
     >>> factor_matrix(table, ["flag", "age_years"]).dtype, factor_matrix(table, ["flag", "rvu"]).dtype
     (dtype('uint8'), dtype('float64'))
     """
-    small = np.empty((len(frame), len(names)), dtype=np.uint8)
-    for k, name in enumerate(names):
-        values = frame[name].to_numpy(dtype=float)
-        if not np.all((values >= 0) & (values <= 255) & (values == np.floor(values))):
-            return _numbers(frame, names)
-        small[:, k] = values
-    return small
-
-
-def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    taken = slice(None) if rows is None else rows
     # Column by column: of millions of cases a second table of all columns would be the largest thing in memory.
-    numbers = np.empty((len(frame), len(names)))
-    for k, name in enumerate(names):
-        numbers[:, k] = frame[name].to_numpy(dtype=float)
-    return numbers
+    columns = (frame[name].to_numpy(dtype=float)[taken] for name in names)
+    shape = (len(frame) if rows is None else len(rows), len(names))
+    matrix = np.empty(shape, dtype=np.uint8)
+    for k, values in enumerate(columns):
+        if matrix.dtype == np.uint8 and not _fit_in_bytes(values):
+            matrix = matrix.astype(np.float64)
+        matrix[:, k] = values
+    return matrix
+
+
+def _fit_in_bytes(values: NDArray[np.float64]) -> bool:
+    return bool(np.all((values >= 0) & (values <= 255) & (values == np.floor(values))))
