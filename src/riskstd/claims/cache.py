@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from riskstd.claims.claims import MANIFEST, Claims
 from riskstd.claims.files import find_delivery, fingerprint
 from riskstd.claims.reader import how_read, no_room_for_tables, read_claims
+from riskstd.engines.scratch import OLD, remove_scratch
 from riskstd.errors import ClaimsError
 from riskstd.tables import CLAIMS_TABLES
 
@@ -74,12 +74,12 @@ def open_or_read_claims(
                 source, layout=layout, out=fresh / "claims", bad_rows=bad_rows, memory=memory, progress=progress
             )
             if target.exists():
-                target.replace(fresh / "old")
+                target.replace(fresh / OLD)
             (fresh / "claims").replace(target)
         except Exception as error:
             raise no_room_for_tables(error, target, memory) from None
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            remove_scratch(fresh, target)
         return Claims.from_folder(target)
 
 
@@ -135,8 +135,5 @@ def _only_one_writer(target: Path) -> Iterator[None]:
 
 def _remove_leftovers(target: Path) -> None:
     """Remove what a process that was killed left: it holds the lock no more, so nobody works on it."""
-    for old in target.parent.glob(f".{target.name}-new-*"):
-        kept = old / "old"
-        if kept.is_dir() and not target.exists():
-            kept.replace(target)
-        shutil.rmtree(old, ignore_errors=True)
+    for left in target.parent.glob(f".{target.name}-new-*"):
+        remove_scratch(left, target)

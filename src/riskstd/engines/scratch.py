@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 ENGINE = "riskstd-engine"
+OLD = "old"
+"""Name in a scratch folder of what it takes the place of."""
 # The name of the machine, since several may share a folder.
 _MACHINE = platform.node().replace("-", "_")
 
@@ -36,6 +38,13 @@ def abandoned_scratch(name: str = ENGINE, place: Path | None = None) -> list[Pat
     folders = (Path(tempfile.gettempdir()) if place is None else place).glob(f"{prefix}*-*")
     pids = ((folder, folder.name.removeprefix(prefix).split("-")[0]) for folder in sorted(folders))
     return [folder for folder, pid in pids if pid.isdigit() and not _is_running(int(pid))]
+
+
+def remove_scratch(scratch: Path, target: Path) -> None:
+    """Remove a scratch folder; a folder whose place was not taken after all goes back to it first."""
+    if (scratch / OLD).is_dir() and not target.exists():
+        (scratch / OLD).replace(target)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _is_running(pid: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from riskstd.engines.scratch import abandoned_scratch, new_scratch
+from riskstd.engines.scratch import OLD, abandoned_scratch, new_scratch, remove_scratch
 from riskstd.engines.shortage import full_disk_in, in_words
 from riskstd.errors import InputError
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 MARKS = ("manifest.json", "claims.json")
 """A folder is replaced only if it holds one of these, which every result has."""
-_OLD = "old"
 
 
 @contextmanager
@@ -43,13 +41,13 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = new_scratch(_scratch_name(target), target.parent)
-    fresh, old = scratch / "new", scratch / _OLD
+    fresh = scratch / "new"
     try:
         fresh.mkdir(mode=0o700)
         yield fresh
         refuse_existing(target, overwrite=overwrite)
         if target.exists():
-            target.replace(old)
+            target.replace(scratch / OLD)
         fresh.replace(target)
     except Exception as error:
         if not full_disk_in(error):
@@ -57,17 +55,13 @@ def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         hint = "free space there, or name another --out"
         raise in_words(error, doing="a run", writing="results", place=target.parent, hint=hint) from None
     finally:
-        if old.exists() and not target.exists():
-            old.replace(target)
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch(scratch, target)
 
 
 def sweep_abandoned(target: Path) -> None:
     """Remove what killed processes left beside a folder; one that was killed over puts the folder back first."""
     for scratch in abandoned_scratch(_scratch_name(target), target.parent):
-        if (scratch / _OLD).is_dir() and not target.exists():
-            (scratch / _OLD).replace(target)
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_scratch(scratch, target)
 
 
 def _scratch_name(target: Path) -> str:
