@@ -581,6 +581,17 @@ def test_the_order_of_rows_changes_nothing(make_report):
         assert facility_workbook(other, shuffled, name, profile=profile) == expected
 
 
+def test_procedures_that_the_caller_keeps_stay_as_they_are_while_cases_take_their_own_order(run):
+    cases, risk = run.cases, pd.DataFrame(run.cases.X, columns=[f.name for f in run.cases.factors])
+    risk["procedure_id"] = cases.procedures["procedure_id"]
+    mixed = cases.procedures.iloc[np.random.default_rng(7).permutation(len(cases))].reset_index(drop=True)
+    kept, content = mixed.copy(), run.content
+    made = read_cases(mixed, content.visits, content.outcomes, risk, content.model, content.rates)
+    pd.testing.assert_frame_equal(mixed, kept)
+    plain = kept.sort_values(["facility_id", "procedure_id"], ignore_index=True)
+    pd.testing.assert_frame_equal(made.procedures, plain)
+
+
 def test_what_is_shared_can_be_sent_to_a_worker(run):
     shared = WorkbookShared.of(run.content, run.cases)
     sent = pickle.loads(pickle.dumps(shared))

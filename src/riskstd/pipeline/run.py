@@ -199,12 +199,9 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         risk = build_risk_factors(claims, cohort, measure)
     with _timed(timings, "model_and_rates"):
         parts.start(f"{measure.id}: model and rates")
-        # The frames take the memory that the steps before them took.
-        release_memory(claims.connection)
-        frames = cohort.procedures, visits.outcomes, risk.table
+        _make_frames(claims, cohort, visits, risk)
         counts = _counts(cohort, visits, risk)
-        release_memory(claims.connection)
-        modelled, reason = model_or_reason(measure, *frames, settings, parts)
+        modelled, reason = model_or_reason(measure, cohort.procedures, visits.outcomes, risk.table, settings, parts)
     return {
         "cohort": cohort,
         "visits": visits,
@@ -214,6 +211,14 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         "counts": counts,
         "timings": timings,
     }
+
+
+def _make_frames(claims: Claims, cohort: Cohort, visits: Visits, risk: RiskFactors) -> None:
+    """Ask for the frames in the order that takes the least memory: the engine's work first, then the largest."""
+    _ = risk.unmapped_codes
+    release_memory(claims.connection)
+    _ = risk.table, cohort.procedures, visits.outcomes, cohort.excluded
+    release_memory(claims.connection)
 
 
 def model_or_reason(
@@ -280,6 +285,7 @@ def _write(
         cases = read_cases(procedures.pop(), visits.visits, visits.outcomes, risk.table, model, frame)
     del procedures
     risk.release_frames()
+    release_memory(claims.connection)
     notes = [*claims_notes(claims), *cohort.notes, *visits.notes]
     start = time.perf_counter()
     manifest = _manifest(measure, claims, settings, results, notes)

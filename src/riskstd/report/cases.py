@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from riskstd.errors import InputError
 from riskstd.model.algebra import log_odds_of_rows
 from riskstd.tables import HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES, coded_texts, factor_matrix
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = NDArray[np.float64]
 
@@ -147,7 +145,10 @@ def read_cases(
     OUTCOMES.require_names(outcomes.columns)
     ids, places = coded_texts(procedures["facility_id"])
     order = np.lexsort((procedures["procedure_id"].to_numpy(), places))
-    procedures = procedures.take(order).reset_index(drop=True)
+    left = procedures.copy(deep=False)
+    # Who hands the procedures over, and keeps no other reference to them, never has them in memory twice.
+    del procedures
+    procedures = _moved_rows(left, order)
     numbers = procedures["procedure_id"].to_numpy()
     outcome = outcomes["outcome"].to_numpy(np.int64)[_rows_of(numbers, outcomes, "outcomes")]
     terms = model["coefficients"]
@@ -165,6 +166,12 @@ def read_cases(
     if not np.all(np.isfinite(effects)):
         raise InputError(f"{int(np.sum(~np.isfinite(effects))):,} cases lie at facilities without a rate")
     return Cases(procedures, visits, outcome, X, factors, expit(log_odds), expit(log_odds + effects))
+
+
+def _moved_rows(left: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Rows of a table in the order asked for; the table loses each column once its rows are taken."""
+    columns = {str(name): left.pop(name).take(rows).array for name in list(left.columns)}
+    return pd.DataFrame(columns, copy=False)
 
 
 def _rows_of(numbers: NDArray[Any], table: pd.DataFrame, name: str) -> NDArray[np.int64]:
