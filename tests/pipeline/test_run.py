@@ -7,12 +7,14 @@ import hashlib
 import json
 
 import ibis
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import riskstd
 from riskstd.claims import Claims
 from riskstd.errors import InputError, OptionError
+from riskstd.pipeline.write import write_parquet
 from riskstd.tables import FACILITY_RATES, HOSPITAL_VISITS, INDEX_PROCEDURES, OUTCOMES
 
 FILES = {
@@ -59,6 +61,28 @@ def test_files_and_columns(run):
     assert (run.folder / "report" / "index.html").is_file()
 
 
+def test_risk_factors_take_a_byte_in_memory_and_keep_their_types_in_the_file(run):
+    kinds = run.risk.narrow_table.dtypes.astype(str).to_dict()
+    assert (kinds.pop("procedure_id"), kinds.pop("work_rvu")) == ("int64", "float64")
+    assert set(kinds.values()) == {"int8"}
+    assert (run.risk.narrow_table == run.risk.table).all(axis=None)
+    saved = pq.read_table(run.folder / "risk_factors.parquet")
+    assert saved.schema == run.risk.lazy_table.schema().to_pyarrow()
+    assert saved.to_pandas().equals(run.risk.table)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 8, 9, 25])
+def test_a_file_written_group_by_group_is_that_of_the_whole_table(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("riskstd.pipeline.write._ROWS_IN_A_GROUP", 8)
+    wide = pa.schema([("number", pa.int64()), ("flag", pa.int32())])
+    narrow = pa.table({"flag": pa.array([k % 2 for k in range(rows)], pa.int8()), "number": pa.array(range(rows))})
+    write_parquet(narrow, tmp_path / "groups.parquet", schema=wide)
+    pq.write_table(
+        narrow.select(["number", "flag"]).cast(wide), tmp_path / "whole.parquet", compression="zstd", row_group_size=8
+    )
+    assert (tmp_path / "groups.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
 def test_csv_of_rates_is_at_full_precision(run):
     with (run.folder / "facility_rates.csv").open(newline="") as stream:
         from_csv = list(csv.DictReader(stream))
@@ -95,7 +119,7 @@ def test_a_finished_run_holds_no_frames_and_gives_them_again(run, tmp_path):
     fresh = riskstd.run_measure("ASC-18", claims=run.cohort.claims, out=tmp_path, interval="none")
     assert not {"procedures", "excluded"} & vars(fresh.cohort).keys()
     assert not {"visits", "outcomes"} & vars(fresh.visits).keys()
-    assert not {"table", "unmapped_codes"} & vars(fresh.risk).keys()
+    assert not {"table", "narrow_table", "unmapped_codes"} & vars(fresh.risk).keys()
     assert fresh.visits.visits.equals(run.visits.visits)
     assert fresh.risk.table.equals(run.risk.table)
 

@@ -201,7 +201,8 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
         parts.start(f"{measure.id}: model and rates")
         _make_frames(claims, cohort, visits, risk)
         counts = _counts(cohort, visits, risk)
-        modelled, reason = model_or_reason(measure, cohort.procedures, visits.outcomes, risk.table, settings, parts)
+        frames = cohort.procedures, visits.outcomes, risk.narrow_table
+        modelled, reason = model_or_reason(measure, *frames, settings, parts)
     return {
         "cohort": cohort,
         "visits": visits,
@@ -214,11 +215,16 @@ def _compute(measure: Measure, claims: Claims, settings: RunSettings, parts: Par
 
 
 def _make_frames(claims: Claims, cohort: Cohort, visits: Visits, risk: RiskFactors) -> None:
-    """Ask for the frames in the order that takes the least memory: the engine's work first, then the largest."""
-    _ = risk.unmapped_codes
-    release_memory(claims.connection)
-    _ = risk.table, cohort.procedures, visits.outcomes, cohort.excluded
-    release_memory(claims.connection)
+    """Ask for the frames one by one, the largest first, so that the engine's memory is free for the next."""
+    for make in (
+        lambda: risk.unmapped_codes,
+        lambda: cohort.excluded,
+        lambda: cohort.procedures,
+        lambda: risk.narrow_table,
+        lambda: visits.outcomes,
+    ):
+        make()
+        release_memory(claims.connection)
 
 
 def model_or_reason(
@@ -266,7 +272,8 @@ def _write(
     write_csv(cohort.attrition, folder / "attrition.csv")
     write_parquet(_named(cohort.excluded, ids), folder / "excluded_procedures.parquet", EXCLUDED_PROCEDURES)
     write_parquet(visits.outcomes, folder / "outcomes.parquet", OUTCOMES)
-    write_parquet(risk.table, folder / "risk_factors.parquet")
+    wide = risk.lazy_table.schema().to_pyarrow()
+    write_parquet(risk.narrow_table, folder / "risk_factors.parquet", schema=wide)
     write_csv(risk.unmapped_codes, folder / "unmapped_codes.csv")
     procedures = [_named(cohort.procedures, ids)]
     # Of millions of procedures every table that stays in memory is felt.
@@ -282,7 +289,7 @@ def _write(
         write_parquet(frame, folder / "facility_rates.parquet", FACILITY_RATES)
         write_csv(frame, folder / "facility_rates.csv")
         # Handed over, so that they are not held twice once they are in the order of the cases.
-        cases = read_cases(procedures.pop(), visits.visits, visits.outcomes, risk.table, model, frame)
+        cases = read_cases(procedures.pop(), visits.visits, visits.outcomes, risk.narrow_table, model, frame)
     del procedures
     risk.release_frames()
     release_memory(claims.connection)

@@ -25,6 +25,9 @@ MARKS = ("manifest.json", "claims.json")
 """A folder is replaced only if it holds one of these, which every result has."""
 
 
+_ROWS_IN_A_GROUP = 1 << 20
+
+
 @contextmanager
 def whole_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a scratch folder that takes the place of the target only if everything went well.
@@ -91,13 +94,22 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
         )
 
 
-def write_parquet(frame: pd.DataFrame | pa.Table, path: Path, table: Table | None = None) -> None:
-    """Write a frame as Parquet, with exactly the declared columns if a table is given."""
+def write_parquet(
+    frame: pd.DataFrame | pa.Table, path: Path, table: Table | None = None, *, schema: pa.Schema | None = None
+) -> None:
+    """Write a frame as Parquet, with exactly the columns and types of a declared table or a schema if one is given."""
     arrow = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
     if table is not None:
         table.require_names(arrow.column_names)
-        arrow = arrow.select(list(table.names)).cast(table.arrow_schema(), safe=False)
-    pq.write_table(arrow.replace_schema_metadata(None), path, compression="zstd")
+        schema = table.arrow_schema()
+    given: pa.Schema = arrow.schema if schema is None else schema
+    wanted: pa.Schema = given.remove_metadata()
+    arrow = arrow.replace_schema_metadata(None).select(wanted.names)
+    with pq.ParquetWriter(path, wanted, compression="zstd") as writer:
+        # Types change group by group, so that no second table of all rows is held.
+        for first in range(0, max(arrow.num_rows, 1), _ROWS_IN_A_GROUP):
+            group = arrow.slice(first, _ROWS_IN_A_GROUP)
+            writer.write_table(group.cast(wanted, safe=False))
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

@@ -13,7 +13,15 @@ from riskstd.tables.claims import (
     PROFESSIONAL_LINES,
     STAYS,
 )
-from riskstd.tables.lazy import LazyFrames, count_rows, discard, materialize, materialize_parts, to_frame
+from riskstd.tables.lazy import (
+    LazyFrames,
+    count_rows,
+    discard,
+    materialize,
+    materialize_parts,
+    narrow_columns,
+    to_frame,
+)
 from riskstd.tables.results import (
     ATTRITION,
     EXCLUDED_PROCEDURES,
@@ -53,5 +61,6 @@ __all__ = [
     "factor_matrix",
     "materialize",
     "materialize_parts",
+    "narrow_columns",
     "to_frame",
 ]

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import ibis.expr.types as ir
     import pandas as pd
@@ -58,6 +58,27 @@ def discard(connection: BaseBackend, names: Iterable[str]) -> None:
 def count_rows(table: ir.Table) -> int:
     """Return the number of rows of a lazy table."""
     return int(table.count().to_pyarrow().as_py())
+
+
+def narrow_columns(table: ir.Table, names: Sequence[str]) -> ir.Table:
+    """Cast the columns named to a byte a row where that holds every value, which takes a look at all of them.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> import pyarrow as pa
+    >>> rows = pa.table({"procedure_id": [1, 2], "flag": [0, 1], "rvu": [3.5, 4.0], "cents": [7, 128]})
+    >>> table = ibis.memtable(rows)
+    >>> [str(kind) for kind in narrow_columns(table, ["flag", "rvu", "cents"]).schema().types]
+    ['int64', 'int8', 'float64', 'int64']
+    """
+    whole = [name for name in names if table[name].type().is_integer()]
+    if not whole:
+        return table
+    least = table.aggregate([table[name].min().name(name) for name in whole]).to_pyarrow().to_pylist()[0]
+    most = table.aggregate([table[name].max().name(name) for name in whole]).to_pyarrow().to_pylist()[0]
+    narrow = [name for name in whole if least[name] is not None and least[name] >= -128 and most[name] <= 127]
+    return table.cast(dict.fromkeys(narrow, "int8"))
 
 
 def to_frame(table: ir.Table | pa.Table) -> pd.DataFrame:
